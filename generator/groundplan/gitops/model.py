@@ -1,0 +1,91 @@
+"""What Flux and Argo CD have in common: units that apply a folder, in an order, on a cluster."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from groundplan.resources import Origin, Resource, ResourceId
+
+
+class Engine(StrEnum):
+    """Who reconciles."""
+
+    FLUX = "flux"
+    ARGOCD = "argocd"
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Something that kept a unit from being built whole."""
+
+    kind: str
+    """A stable word: `remote-base`, `missing-path`, `kustomize`, `plugin`, `unsupported`, …"""
+    message: str
+    origin: Origin
+    pointer: str = ""
+    evaluated: bool = True
+    """False when the repository may be right but it could not be evaluated here."""
+
+
+@dataclass(frozen=True, slots=True)
+class Values:
+    """Chart values from one place, already parsed."""
+
+    body: Mapping[str, Any]
+    origin: Origin
+    """The file, or the release for values written inline."""
+    pointer: str = ""
+    """Where in that document the values begin."""
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """A chart that the engine installs with Helm."""
+
+    id: ResourceId
+    """The HelmRelease, or the Application that has a chart as source."""
+    chart: str
+    """The chart's name."""
+    repository: str
+    """`oci://…` or `https://…`, without the chart's name."""
+    version: str
+    """As written: exact or a range."""
+    namespace: str
+    """Where the chart's objects go."""
+    values: tuple[Values, ...]
+    """Later entries win."""
+    origin: Origin
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """A Flux Kustomization or an Argo CD Application: what is reconciled together."""
+
+    id: ResourceId
+    origin: Origin
+    paths: tuple[str, ...]
+    """Folders of this repository that it applies."""
+    depends_on: tuple[ResourceId, ...]
+    """Flux `dependsOn`. Empty for Argo CD, which orders by `wave`."""
+    wave: int
+    """Argo CD sync wave; 0 for Flux."""
+    resources: tuple[Resource, ...]
+    """What it applies, after kustomize and substitution, in apply order."""
+    releases: tuple[Release, ...]
+    """Charts among what it applies (or that it is itself)."""
+    problems: tuple[Problem, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """One cluster's entry point and everything that is reached from it."""
+
+    name: str
+    engine: Engine
+    path: str
+    """The entry point's folder."""
+    units: tuple[Unit, ...]
+    """In the order in which the engine would apply them; members of a cycle come last."""
