@@ -1,0 +1,93 @@
+"""What must hold before a change lands: `nox` runs the default sessions in this order."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import nox
+
+nox.needs_version = ">=2026.7"
+nox.options.sessions = ["lint", "types", "tests", "verify", "docs", "build"]
+nox.options.reuse_existing_virtualenvs = True
+nox.options.error_on_missing_interpreters = True
+
+PROJECT = nox.project.load_toml("pyproject.toml")
+MIRROR = Path("../shared/upstream")
+
+
+def install(session: nox.Session, *groups: str) -> None:
+    """Install the project as users do, editable, with dependency groups."""
+    session.install("-e", ".", *nox.project.dependency_groups(PROJECT, *groups))
+    if MIRROR.is_dir():
+        session.env.setdefault("GROUNDPLAN_UPSTREAM", str(MIRROR.resolve()))
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Style of the code and of the YAML that people write."""
+    session.install(*nox.project.dependency_groups(PROJECT, "lint"))
+    session.run("ruff", "check", ".")
+    session.run("ruff", "format", "--check", ".")
+    session.run("yamllint", "--strict", ".")
+
+
+@nox.session
+def types(session: nox.Session) -> None:
+    """mypy, strict."""
+    install(session, "types")
+    session.run("mypy")
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """Everything that needs no API server."""
+    install(session, "test")
+    session.run("pytest", "-n", "2", "-m", "not cluster", *session.posargs)
+
+
+@nox.session
+def verify(session: nox.Session) -> None:
+    """What only a real API server can say; builds one from Go modules where none is found."""
+    install(session, "test")
+    session.run(
+        "pytest", "-m", "cluster", *session.posargs, env={"GROUNDPLAN_BUILD": "1"}
+    )
+
+
+@nox.session
+def bench(session: nox.Session) -> None:
+    """Ratios against named peers, side by side in one run."""
+    install(session, "test")
+    session.run("python", "-m", "tests.bench", *session.posargs)
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """Generated pages equal the code, and every link leads somewhere."""
+    install(session)
+    session.run("python", "docs/generate.py", "--check", *session.posargs)
+
+
+@nox.session
+def examples(session: nox.Session) -> None:
+    """Render the examples anew."""
+    install(session)
+    session.run("python", "examples/render.py", *session.posargs)
+
+
+@nox.session
+def build(session: nox.Session) -> None:
+    """The sdist and the wheel."""
+    session.install("build")
+    session.run("python", "-m", "build", "--outdir", str(Path(session.create_tmp()) / "dist"))
+
+
+@nox.session
+def demo(session: nox.Session) -> None:
+    """The main job: a new repository, checked, and accepted by a real API server."""
+    install(session)
+    target = Path(session.create_tmp()) / "platform"
+    session.run("python", "-c", f"import shutil; shutil.rmtree({str(target)!r}, ignore_errors=True)")
+    session.run("groundplan", "new", str(target), "--defaults")
+    session.run("groundplan", "check", str(target))
+    session.run("groundplan", "verify", str(target), "--on", "apiserver")
