@@ -1,0 +1,49 @@
+"""`groundplan new` (render, commit and check) beside plain `copier copy` on the same answers."""
+
+from __future__ import annotations
+
+import itertools
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from tests.bench.measure import Row, pairs, run
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def largest_example() -> Path:
+    """The example with the most rendered files."""
+    examples = (ROOT / "examples").glob("*/answers.yaml")
+    return max(examples, key=lambda answers: sum(1 for _ in answers.parent.rglob("*")))
+
+
+def rows() -> Iterator[Row]:
+    """One row: the whole command beside the whole command."""
+    answers = largest_example()
+    bin_ = Path(sys.executable).parent
+    counter = itertools.count()
+    with tempfile.TemporaryDirectory() as name:
+        scratch = Path(name)
+        template = scratch / "template"
+        template.mkdir()
+        for part in ("copier.yml", "blueprints", "overlays"):
+            (template / part).symlink_to(ROOT / part)
+
+        def ours():
+            return run([bin_ / "groundplan", "new", scratch / str(next(counter)), "--answers", answers])
+
+        def peer():
+            target = scratch / str(next(counter))
+            words = ["copy", template, target, "--defaults", "--data-file", answers, "--quiet"]
+            return run([bin_ / "copier", *words])
+
+        mine, theirs, ratio = pairs(ours, peer)
+    yield Row(
+        f"`new` of {answers.parent.name}: render + commit + check",
+        f"{mine:.2f} s",
+        f"copier copy {theirs:.2f} s",
+        f"{ratio:.2f}",
+        "≤ 0.6",
+    )
