@@ -42,6 +42,8 @@ class Command:
     cwd: Path | None = None
     env: Mapping[str, str] = field(default_factory=dict)
     """Added to this process's environment."""
+    unset: tuple[str, ...] = ()
+    """Names that it must not see from this process's environment."""
     stdin: bytes = b""
     timeout: float = 60.0
     """Seconds."""
@@ -52,6 +54,10 @@ class Command:
 
     def __str__(self) -> str:
         return shlex.join(self.argv)
+
+    def _environment(self) -> dict[str, str]:
+        kept = {name: value for name, value in os.environ.items() if name not in self.unset}
+        return {**kept, **self.env}
 
     def run(self) -> Completed:
         """Run to the end, in a process group of its own that never outlives the call.
@@ -65,7 +71,7 @@ class Command:
                 process = subprocess.Popen(
                     self.argv,
                     cwd=self.cwd,
-                    env={**os.environ, **self.env},
+                    env=self._environment(),
                     stdin=subprocess.PIPE,
                     stdout=out,
                     stderr=err,

@@ -1,0 +1,272 @@
+"""What a single answer must look like, and what the parts of a cluster or a team are."""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+import re
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+
+Path = tuple[str | int, ...]
+"""Keys and indices that lead to a value."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One thing that is wrong with the answers."""
+
+    path: Path
+    id: str
+    """Stable, such as `answers.unknown-key`."""
+    what: str
+    fix: str
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A string; `check` says what is wrong with it, if anything."""
+
+    check: Callable[[str], Wrong | None]
+    required: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A mapping with these keys and no other."""
+
+    fields: Mapping[str, Kind]
+    required: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Many:
+    """A list of equal things."""
+
+    item: Text | Record
+    required: bool = True
+
+
+Kind = Text | Record | Many
+Wrong = tuple[str, str, str]
+"""Error id, what is wrong, and what to write instead."""
+
+PRIVATE = tuple(
+    ipaddress.IPv4Network(text)
+    for text in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10")
+)
+
+_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
+_DOMAIN = re.compile(
+    r"(?=.{4,253}$)([a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?\.)+[a-z]([-a-z0-9]{0,61}[a-z0-9])?"
+)
+_REPOSITORY = re.compile(r"(https|ssh)://([\w.-]+@)?[\w.-]+(:\d+)?(/[\w.~+-]+)+/?")
+_REGION = re.compile(r"[a-z]{2}(-[a-z]+)+-\d")
+_ACCOUNT = re.compile(r"\d{12}")
+_RECIPIENT = re.compile(r"age1[02-9ac-hj-np-z]{58}")
+_MAILBOX = re.compile(r"[\w.+-]+@([a-z0-9]([-a-z0-9]*[a-z0-9])?\.)+[a-z]{2,}", re.IGNORECASE)
+_REACHED = re.compile(r"#[a-z0-9][\w-]*|@[\w-]+(/[\w-]+)*|https://[\w./~-]+", re.IGNORECASE)
+
+
+def shown(value: Any) -> str:
+    """A value as an error message quotes it: short, on one line, and never a private key."""
+    if isinstance(value, str) and "SECRET-KEY" in value.upper():
+        return "this value"
+    text = json.dumps(value, ensure_ascii=False, default=str)
+    return text if len(text) <= 80 else f"{text[:77]}…"
+
+
+def pointed(path: Path) -> str:
+    """A path as people write it: `clusters[0].pod_cidr`."""
+    text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path)
+    return text.removeprefix(".")
+
+
+def suggestion(word: str, known: Iterable[str]) -> str:
+    """What was probably meant, or all that can be meant."""
+    known = sorted(known)
+    close = get_close_matches(word, known, n=1)
+    return f"did you mean {close[0]}?" if close else f"use one of {', '.join(known)}"
+
+
+def faults(kind: Kind, value: Any, path: Path) -> Iterator[Fault]:
+    """Everything that is wrong with a value by itself, in reading order."""
+    match kind, value:
+        case Text(check), str():
+            if wrong := _empty(value) or check(value):
+                yield Fault(path, *wrong)
+        case Record(fields), dict():
+            yield from _record(fields, value, path)
+        case Many(item), list():
+            for index, each in enumerate(value):
+                yield from faults(item, each, (*path, index))
+        case _:
+            yield wrong_type(path, value, _NAMES[type(kind)])
+
+
+def wrong_type(path: Path, value: Any, wanted: str) -> Fault:
+    """A value of another type than the question asks for."""
+    fix = f"write {wanted}"
+    if wanted == _NAMES[Text] and isinstance(value, int | float):
+        fix = f'write it in quotes, as in "{value}"'
+    return Fault(path, "answers.wrong-type", f"{shown(value)} is not {wanted}", fix)
+
+
+def unknown_key(path: Path, known: Iterable[str]) -> Fault:
+    """A key that nobody asked for."""
+    key = str(path[-1])
+    return Fault(path, "answers.unknown-key", f"no key is called {key}", suggestion(key, known))
+
+
+_NAMES = {Text: "a text", Record: "a mapping", Many: "a list"}
+
+
+def _record(fields: Mapping[str, Kind], value: dict[Any, Any], path: Path) -> Iterator[Fault]:
+    for key, part in value.items():
+        if key in fields:
+            yield from faults(fields[key], part, (*path, key))
+        else:
+            yield unknown_key((*path, str(key)), fields)
+    for key, field in fields.items():
+        if field.required and key not in value:
+            what, fix = f"{key} is missing", f"add {key}"
+            yield Fault((*path, key), f"answers.{_MISSING.get(key, 'missing-key')}", what, fix)
+
+
+_MISSING = {"place": "cluster-without-place", "namespaces": "team-without-namespaces"}
+
+
+def _empty(value: str) -> Wrong | None:
+    if value.strip():
+        return None
+    return "answers.empty", "the text is empty", "write a value, or leave the key out"
+
+
+def label(value: str) -> Wrong | None:
+    """A DNS label (RFC 1123)."""
+    if _LABEL.fullmatch(value):
+        return None
+    near = re.sub(r"[^a-z0-9]+", "-", value.lower())[:63].strip("-")
+    fix = f"did you mean {near}?" if near else "use lower-case letters, digits and hyphens"
+    what = f"{shown(value)} is no DNS label (at most 63 of a-z, 0-9 and -)"
+    return "answers.not-a-label", what, fix
+
+
+def domain(value: str) -> Wrong | None:
+    """A domain name with at least one dot."""
+    if _DOMAIN.fullmatch(value):
+        return None
+    fix = "write it in lower case with at least one dot, as in acme.example"
+    return "answers.not-a-domain", f"{shown(value)} is no domain name", fix
+
+
+def repository(value: str) -> Wrong | None:
+    """A Git address that clusters can pull from, without a password in it."""
+    if _REPOSITORY.fullmatch(value):
+        return None
+    fix = "write https://HOST/PATH.git or ssh://git@HOST/PATH.git, without a password"
+    bare = re.sub(r"//[^/@]*@", "//…@", value)
+    what = f"{shown(bare)} is no https or ssh address of a Git repository"
+    return "answers.not-a-repository", what, fix
+
+
+def region(value: str) -> Wrong | None:
+    """A cloud region."""
+    if _REGION.fullmatch(value):
+        return None
+    return "answers.not-a-region", f"{shown(value)} is no region", "write it as in eu-west-1"
+
+
+def account(value: str) -> Wrong | None:
+    """An AWS account."""
+    if _ACCOUNT.fullmatch(value):
+        return None
+    fix = 'write the twelve digits in quotes, as in "123456789012"'
+    return "answers.not-an-account", f"{shown(value)} is no AWS account", fix
+
+
+def contact(value: str) -> Wrong | None:
+    """How somebody is reached."""
+    if _MAILBOX.fullmatch(value) or _REACHED.fullmatch(value):
+        return None
+    fix = "write a mailbox (ops@acme.example), a channel (#ops), an owner (@acme/ops) or https://…"
+    return "answers.not-a-contact", f"{shown(value)} reaches nobody", fix
+
+
+def recipient(value: str) -> Wrong | None:
+    """A public age key."""
+    if _RECIPIENT.fullmatch(value):
+        return None
+    fix = "give the public line that age-keygen prints: age1 and 58 more characters"
+    if "SECRET-KEY" in value.upper():
+        fix = "replace this key, since it has left its place, and give the new one's public line"
+    return "answers.not-a-recipient", f"{shown(value)} is no public age key", fix
+
+
+def pod_range(value: str) -> Wrong | None:
+    """Addresses for pods: private, and at least the 256 of one node."""
+    return _range(value, 8, 24)
+
+
+def service_range(value: str) -> Wrong | None:
+    """Addresses for services: private, and of a size that the API server takes."""
+    return _range(value, 12, 24)
+
+
+def _range(value: str, largest: int, smallest: int) -> Wrong | None:
+    try:
+        interface = ipaddress.IPv4Interface(value if "/" in value else "")
+    except ValueError:
+        fix = "write an IPv4 range as in 10.0.0.0/16"
+        return "answers.not-a-range", f"{shown(value)} is no range of addresses", fix
+    network = interface.network
+    if interface.ip != network.network_address:
+        return (
+            "answers.host-bits",
+            f"{shown(value)} has host bits set",
+            f"did you mean {network}?",
+        )
+    if not largest <= network.prefixlen <= smallest:
+        what = f"{shown(value)} has {network.num_addresses} addresses"
+        return "answers.range-size", what, f"use a range between /{largest} and /{smallest}"
+    if not any(network.subnet_of(private) for private in PRIVATE):
+        fix = "use a part of 10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16 or 100.64.0.0/10"
+        return "answers.range-public", f"{shown(value)} has public addresses", fix
+    return None
+
+
+def known_fields(places: Iterable[str]) -> Mapping[str, Kind]:
+    """What is known about answers beyond their question: by question."""
+    places = tuple(places)
+
+    def place(value: str) -> Wrong | None:
+        if value in places:
+            return None
+        what = f"clusters cannot be at {shown(value)}"
+        return "answers.unknown-place", what, suggestion(value, places)
+
+    cluster = Record(
+        {
+            "name": Text(label),
+            "place": Text(place),
+            "environment": Text(label),
+            "pod_cidr": Text(pod_range),
+            "service_cidr": Text(service_range),
+            "region": Text(region, required=False),
+            "account": Text(account, required=False),
+        }
+    )
+    team = Record({"name": Text(label), "namespaces": Many(Text(label)), "contact": Text(contact)})
+    return {
+        "organisation": Text(label),
+        "repository": Text(repository),
+        "domain": Text(domain),
+        "sops_recipient": Text(recipient),
+        "clusters": Many(cluster),
+        "teams": Many(team),
+        "contacts": Record(dict.fromkeys(("platform", "oncall", "security"), Text(contact))),
+    }

@@ -1,0 +1,47 @@
+"""What a repository will consist of, as the template's own data decides it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from groundplan.answer_combinations import SYSTEM_NAMESPACES
+from groundplan.catalogue import Component
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The components that a tier and the answers choose, in the order in which they arrive."""
+
+    tier: str
+    components: tuple[Component, ...]
+
+    @classmethod
+    def of(cls, computed: Mapping[str, Any]) -> Plan:
+        """Read the value that the template computes for its question `plan`."""
+        components = tuple(Component.of(said["name"], said) for said in computed["components"])
+        return cls(str(computed["tier"]["name"]), components)
+
+    def component(self, name: str) -> Component | None:
+        """The component of this name, if it is planned."""
+        return next((c for c in self.components if c.name == name), None)
+
+    def needed_by(self, name: str) -> tuple[str, ...]:
+        """The planned components that wait for this one."""
+        return tuple(c.name for c in self.components if name in c.needs)
+
+    def because(self, name: str) -> str:
+        """Why a component is planned, in one sentence."""
+        reason = f"tier {self.tier} lists it"
+        if needed := self.needed_by(name):
+            reason += f", and {', '.join(needed)} need{'s' if len(needed) == 1 else ''} it"
+        return reason
+
+    @property
+    def namespaces(self) -> dict[str, str]:
+        """Namespaces that no team can have, and who has them."""
+        own = {c.namespace: f"component {c.name}" for c in self.components if c.namespace}
+        return {**own, **SYSTEM_NAMESPACES}
