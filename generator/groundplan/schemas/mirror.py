@@ -1,0 +1,93 @@
+"""A folder of upstream data: `index.yaml` and one folder for each component."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from hashlib import sha256
+from typing import Any, TYPE_CHECKING
+
+import yaml
+
+from groundplan.errors import UsageError
+from groundplan.schemas import crd, reading
+from groundplan.schemas.compilation import Brought, digest
+from groundplan.schemas.provenance import Provenance
+
+if TYPE_CHECKING:
+    from pathlib import Path
+    from collections.abc import Iterator
+
+
+class Mirror:
+    """One folder, read lazily.
+
+    Raises:
+        UsageError: `schemas.no-mirror` when the folder has no index.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        if not (path / "index.yaml").is_file():
+            raise UsageError(
+                "schemas.no-mirror",
+                "there is no index.yaml",
+                where=str(path),
+                fix="name a folder of upstream data, or leave the option out",
+            )
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Changes when a file of the folder is added, removed or changed."""
+        state = sha256()
+        for file in sorted(self.path.rglob("*")):
+            if file.is_file():
+                status = file.stat()
+                name = file.relative_to(self.path).as_posix()
+                state.update(f"{name}\0{status.st_size}\0{status.st_mtime_ns}\n".encode())
+        return state.hexdigest()[:16]
+
+    @cached_property
+    def entries(self) -> dict[str, dict[str, Any]]:
+        """The entries of the index by component; alternatives come after all others."""
+        try:
+            listed = reading.document((self.path / "index.yaml").read_bytes())
+            ordered = sorted(listed, key=lambda entry: bool(entry.get("alternative")))
+            return {entry["component"]: entry for entry in ordered}
+        except (yaml.YAMLError, TypeError, KeyError, AttributeError) as error:
+            raise UsageError(
+                "schemas.no-mirror", "index.yaml is not a list of components", where=str(self.path)
+            ) from error
+
+    def crds(self, component: str) -> Brought | None:
+        """Return the CRDs of a component, or None when the folder has none."""
+        folder = self.path / component / "crds"
+        entry = self.entries.get(component)
+        if entry is None or not folder.is_dir():
+            return None
+        manifests = (m for file in sorted(folder.iterdir()) for m in _objects(file))
+        found = tuple(d for manifest in manifests if (d := crd.definition(manifest)))
+        return Brought(self._provenance(entry, digest(found)), found) if found else None
+
+    def all_crds(self) -> Iterator[Brought]:
+        """Yield the CRDs of every component."""
+        for component in self.entries:
+            if brought := self.crds(component):
+                yield brought
+
+    def _provenance(self, entry: dict[str, Any], sha256: str) -> Provenance:
+        return Provenance(
+            component=entry["component"],
+            version=str(entry["version"]),
+            source=str(entry["source"]),
+            sha256=sha256,
+            license=str(entry.get("license", "unknown")),
+        )
+
+
+def _objects(file: Path) -> Iterator[dict[str, Any]]:
+    try:
+        yield from reading.objects(file.read_bytes())
+    except yaml.YAMLError as error:
+        raise UsageError(
+            "schemas.bad-mirror", f"is not YAML: {error}", where=str(file), fix="restore the file"
+        ) from error

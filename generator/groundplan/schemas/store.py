@@ -1,0 +1,256 @@
+"""The schemas of Kubernetes kinds, opened from compiled packs."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from groundplan.schemas import core, crd
+from groundplan.schemas.compilation import manifest_name, schema_name
+from groundplan.schemas.explain import did_you_mean, explain
+from groundplan.schemas.packs import Pack
+from groundplan.schemas.provenance import LeftOut, Missing, Provenance
+from groundplan.schemas.walk import keyword_at
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from jsonschema_rs import Draft7Validator
+
+Errors = tuple[tuple[str, str], ...]
+"""What is wrong with an object: JSON pointers and sentences."""
+
+_FETCH = "`groundplan schemas fetch` gets what can be had; `groundplan schemas` lists what is there"
+
+
+class KindId(NamedTuple):
+    """A kind in one API version."""
+
+    group: str
+    version: str
+    kind: str
+
+
+class Schema:
+    """The strict schema of one kind. Compiled when it is first used."""
+
+    def __init__(self, id: KindId, namespaced: bool, source: Provenance, document: Any) -> None:
+        self.id = id
+        self.namespaced = namespaced
+        self.provenance = source
+        self.document: Mapping[str, Any] = document
+        """The JSON schema, draft 7 and standalone."""
+
+    @cached_property
+    def _validator(self) -> Draft7Validator:
+        from jsonschema_rs import Draft7Validator
+
+        return Draft7Validator(dict(self.document))
+
+    def is_valid(self, body: Mapping[str, Any]) -> bool:
+        """Whether an object fits. Quicker than asking for its errors."""
+        return self._validator.is_valid(body)
+
+    def errors(self, body: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+        """Yield what is wrong with an object: a JSON pointer and a sentence each, in order."""
+        if not self.is_valid(body):
+            yield from explain(self._validator.iter_errors(body), self.document)
+
+    def list_keys(self, path: Sequence[str | int]) -> tuple[str, ...]:
+        """Return the fields that tell the items of a list apart, as server-side apply does.
+
+        Empty when the list at this path is replaced as a whole, or is none. Numbers in the path
+        enter the items of a list.
+        """
+        if keyword_at(self.document, path, "x-kubernetes-list-type") != "map":
+            return ()
+        return tuple(keyword_at(self.document, path, "x-kubernetes-list-map-keys") or ())
+
+    def patch_key(self, path: Sequence[str | int]) -> str:
+        """Return the field by which a strategic merge patch merges a list; empty when none."""
+        return keyword_at(self.document, path, "x-kubernetes-patch-merge-key") or ""
+
+
+class _Crd(NamedTuple):
+    """A line of a CRD pack's index."""
+
+    pack: Pack
+    namespaced: bool
+    served: tuple[str, ...]
+    source: Provenance
+
+
+class SchemaStore:
+    """Schemas of one Kubernetes version and of the CRDs beside it."""
+
+    def __init__(self, kubernetes: str, core: Pack | Missing, crds: Sequence[Pack]) -> None:
+        self.kubernetes = kubernetes
+        """The minor version, such as 1.37."""
+        self._core = core
+        self._crds = tuple(crds)
+        self._extra: dict[tuple[str, str], tuple[crd.Definition, Provenance]] = {}
+        self._found: dict[KindId, Schema | Missing] = {}
+
+    @classmethod
+    def open(
+        cls, kubernetes: str, *, core: Path | Missing, crds: Sequence[Path] = ()
+    ) -> SchemaStore:
+        """Open compiled packs; of two CRD packs with the same kind the first counts.
+
+        Nothing but their indexes is read.
+
+        Raises:
+            NotEvaluatedError: `schemas.unreadable-store`.
+        """
+        opened = Pack(core) if isinstance(core, Path) else core
+        return cls(kubernetes, opened, [Pack(path) for path in crds])
+
+    def with_crds(
+        self, manifests: Iterable[Mapping[str, Any]], source: str = "this repository"
+    ) -> SchemaStore:
+        """Return a store that also knows these CRDs, which win over those it already has."""
+        store = SchemaStore(self.kubernetes, self._core, self._crds)
+        store._extra = dict(self._extra)
+        for manifest in manifests:
+            if found := crd.definition(manifest):
+                name = str(manifest["metadata"].get("name", ""))
+                where = Provenance(name, "", source, "", "")
+                store._extra[found.group, found.kind] = found, where
+        return store
+
+    def lookup(self, group: str, version: str, kind: str) -> Schema | Missing:
+        """Return the schema of a kind, or why there is none."""
+        id = KindId(group, version, kind)
+        found = self._found.get(id)
+        if found is None:
+            found = self._found[id] = self._lookup(id)
+        return found
+
+    def validate_many(self, bodies: Iterable[Any]) -> Iterator[Errors | Missing]:
+        """Yield for each object what is wrong with it (nothing: empty), or why nobody can say."""
+        checks: dict[tuple[Any, Any], Any] = {}
+        for body in bodies:
+            key = body.get("apiVersion"), body.get("kind")
+            try:
+                is_valid, schema = checks[key]
+            except KeyError:
+                group, _, version = str(key[0]).rpartition("/")
+                schema = self.lookup(group, version, str(key[1]))
+                is_valid = schema._validator.is_valid if isinstance(schema, Schema) else None
+                checks[key] = is_valid, schema
+            if is_valid is None:
+                yield schema
+            elif is_valid(body):
+                yield ()
+            else:
+                yield tuple(schema.errors(body))
+
+    def crd_for(self, group: str, kind: str) -> Mapping[str, Any] | Missing:
+        """Return the CustomResourceDefinition that brings a kind, or why there is none."""
+        if extra := self._extra.get((group, kind)):
+            return extra[0].manifest
+        if line := self._crd_index.get((group, kind)):
+            manifest: Mapping[str, Any] = line.pack.read(manifest_name(group, kind))
+            return manifest
+        return self._unknown(KindId(group, "", kind))
+
+    def kinds(self) -> tuple[KindId, ...]:
+        """Return every kind that has a schema, sorted."""
+        own = {
+            KindId(group, version, kind)
+            for (group, kind), line in self._crd_index.items()
+            for version in line.served
+        }
+        extra = {KindId(g, v, k) for (g, k), (d, _) in self._extra.items() for v in d.served}
+        return tuple(sorted({*self._core_index, *own, *extra}))
+
+    @property
+    def provenance(self) -> tuple[Provenance, ...]:
+        """Where everything came from."""
+        found = []
+        if isinstance(self._core, Pack):
+            found.append(Provenance.from_data(self._core.index["provenance"]))
+        found.extend(dict.fromkeys(line.source for line in self._crd_index.values()))
+        found.extend(source for _, source in self._extra.values())
+        return tuple(sorted(found, key=lambda one: one.component))
+
+    @property
+    def left_out(self) -> tuple[LeftOut, ...]:
+        """What could not be had when the packs were made."""
+        out = []
+        if isinstance(self._core, Missing):
+            out.append(LeftOut("kubernetes", self._core.reason))
+        had = {one.component for one in self.provenance}
+        pairs = [tuple(pair) for pack in self._crds for pair in pack.index["left_out"]]
+        out.extend(LeftOut(*pair) for pair in dict.fromkeys(pairs) if pair[0] not in had)
+        return tuple(out)
+
+    @cached_property
+    def _core_index(self) -> dict[KindId, tuple[bool, str]]:
+        if isinstance(self._core, Missing):
+            return {}
+        return {KindId(g, v, k): (n, d) for g, v, k, n, d in self._core.index["kinds"]}
+
+    @cached_property
+    def _core_definitions(self) -> Mapping[str, Any]:
+        definitions: Mapping[str, Any] = (
+            {} if isinstance(self._core, Missing) else self._core.read("definitions.json")
+        )
+        return definitions
+
+    @cached_property
+    def _crd_index(self) -> dict[tuple[str, str], _Crd]:
+        lines: dict[tuple[str, str], _Crd] = {}
+        for pack in self._crds:
+            listed = map(Provenance.from_data, pack.index["components"])
+            components = {one.component: one for one in listed}
+            for group, kind, namespaced, served, component in pack.index["kinds"]:
+                line = _Crd(pack, namespaced, tuple(served), components[component])
+                lines.setdefault((group, kind), line)
+        return lines
+
+    def _lookup(self, id: KindId) -> Schema | Missing:
+        if extra := self._extra.get((id.group, id.kind)):
+            definition, source = extra
+            for version, document in crd.strict_schemas(definition.manifest):
+                if version == id.version:
+                    return Schema(id, definition.namespaced, source, document)
+            return _not_served(id, definition.served, source.source)
+        if id in self._core_index and isinstance(self._core, Pack):
+            namespaced, name = self._core_index[id]
+            document = core.schema(self._core_definitions, name)
+            source = Provenance.from_data(self._core.index["provenance"])
+            return Schema(id, namespaced, source, document)
+        line = self._crd_index.get((id.group, id.kind))
+        if line is None:
+            return self._unknown(id)
+        if id.version not in line.served:
+            by = f"{line.source.component} {line.source.version}"
+            return _not_served(id, line.served, by)
+        document = line.pack.read(schema_name(id.group, id.version, id.kind))
+        return Schema(id, line.namespaced, line.source, document)
+
+    def _unknown(self, id: KindId) -> Missing:
+        """Say why a kind has no schema."""
+        known = [one for one in self._core_index if one.group == id.group]
+        if not known and not _is_builtin(id.group):
+            return Missing(f"no schema of {id.kind} in {id.group} is stored; {_FETCH}")
+        if isinstance(self._core, Missing):
+            return self._core
+        if served := [one.version for one in known if one.kind == id.kind]:
+            return _not_served(id, served, f"Kubernetes {self.kubernetes}")
+        hint = did_you_mean(id.kind, {one.kind for one in known})
+        where = f"{id.group}/{id.version}" if id.group else id.version
+        return Missing(f"Kubernetes {self.kubernetes} has no {id.kind} in {where}{hint}", True)
+
+
+def _is_builtin(group: str) -> bool:
+    """Whether no CRD can have this group: CRD groups are domain names."""
+    return "." not in group
+
+
+def _not_served(id: KindId, served: Iterable[str], by: str) -> Missing:
+    versions = ", ".join(served) or "none"
+    return Missing(
+        f"{id.kind} {id.group}/{id.version} is not served by {by}, only {versions}", True
+    )
