@@ -105,12 +105,10 @@ class Result:
 
     @property
     def evaluated(self) -> int:
-        """How many subjects were looked at to the end."""
-        return sum(
-            o.count if isinstance(o, Passed) else 1
-            for o in self.outcomes
-            if isinstance(o, Passed | Failed)
-        )
+        """How many subjects were looked at to the end; one with two findings counts once."""
+        passed = sum(o.count for o in self.outcomes if isinstance(o, Passed))
+        failed = {(finding.resource, finding.location.path) for finding in self.findings}
+        return passed + len(failed)
 
     @property
     def not_evaluated(self) -> tuple[Skipped | Errored, ...]:

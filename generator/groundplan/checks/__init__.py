@@ -2,15 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import cache
+from importlib import import_module
+from pkgutil import iter_modules
 from typing import TYPE_CHECKING
 
-from groundplan.findings import Failed, Finding, Location, Outcome, Severity
-from groundplan.resources import ResourceId
+from groundplan.errors import GroundplanError, UsageError
+from groundplan.findings import (
+    Errored,
+    Failed,
+    Finding,
+    Location,
+    Outcome,
+    Report,
+    Result,
+    Severity,
+)
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable, Iterator
+
     from groundplan.repository import Repository
+    from groundplan.resources import ResourceId
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,3 +47,47 @@ class Check:
             self.id, message, self.severity, location, fix or self.remediation, resource
         )
         return Failed(finding)
+
+
+@cache
+def registry() -> tuple[Check, ...]:
+    """Every check there is, by id: each public module of this package has `CHECKS`."""
+    names = (module.name for module in iter_modules(__path__) if not module.name.startswith("_"))
+    modules = (import_module(f"{__name__}.{name}") for name in names)
+    found = sorted((check for module in modules for check in module.CHECKS), key=lambda c: c.id)
+    return tuple(found)
+
+
+def run(repository: Repository, *, only: Collection[str] = (), subject: str = "") -> Report:
+    """Look at a repository with every check, or with those whose ids are given.
+
+    Raises:
+        UsageError: `check.unknown-id` when no check has one of the ids.
+    """
+    known = {check.id for check in registry()}
+    for unknown in sorted(set(only) - known):
+        raise UsageError(
+            "check.unknown-id",
+            f"there is no check {unknown}",
+            fix="see docs/reference/checks.md for the ids",
+        )
+    chosen = (check for check in registry() if not only or check.id in only)
+    results = (
+        Result(check.id, check.title, tuple(_outcomes(check, repository))) for check in chosen
+    )
+    return Report(tuple(results), subject)
+
+
+def _outcomes(check: Check, repository: Repository) -> Iterator[Outcome]:
+    """Run one check; what breaks it off is an outcome, and the others still run.
+
+    Clusters share files, so the same finding may turn up many times; it is said once.
+    """
+    seen: set[Outcome] = set()
+    try:
+        for outcome in check.run(repository):
+            if not isinstance(outcome, Failed) or outcome not in seen:
+                yield outcome
+            seen.add(outcome)
+    except GroundplanError as error:
+        yield Errored(check.id, str(error))
