@@ -1,0 +1,116 @@
+"""Patches: what they say, and which objects they change."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from groundplan.kustomize import jsonpatch
+from groundplan.kustomize.items import Item, Items
+from groundplan.kustomize.merge import merge
+from groundplan.kustomize.objects import items_of
+from groundplan.kustomize.problems import Fault
+from groundplan.kustomize.reading import copied, read
+from groundplan.kustomize.selectors import selects
+from groundplan.resources import Origin
+
+_NOWHERE = Origin("")
+
+
+@dataclass(frozen=True, slots=True)
+class Patch:
+    """A patch that has been read."""
+
+    merges: tuple[Item, ...]
+    operations: tuple[jsonpatch.Operation, ...]
+    target: Mapping[str, Any] | None
+    rename: bool = False
+    rekind: bool = False
+    former: bool = False
+    """Written in `patchesJson6902`, which does not count as a change of name."""
+
+
+def parse(content: str | bytes, entry: Mapping[str, Any], *, former: bool = False) -> Patch:
+    """Read a patch of either sort.
+
+    Raises:
+        Fault: when it is neither.
+    """
+    documents = read(content)
+    options = entry.get("options", {})
+    target = entry.get("target")
+    if documents and isinstance(documents[0], list):
+        if not jsonpatch.is_json_patch(documents[0]):
+            raise Fault("unable to parse the patch: it is neither an object nor operations")
+        if target is None:
+            raise Fault("a JSON patch must have a target")
+        return Patch((), tuple(copied(documents[0])), target, former=former)
+    return Patch(
+        tuple(items_of(documents, _NOWHERE)),
+        (),
+        target,
+        options.get("allowNameChange", False),
+        options.get("allowKindChange", False),
+    )
+
+
+def apply(items: Items, patch: Patch, *, partial: bool = False) -> None:
+    """Change the objects that a patch is for.
+
+    With `partial`, objects may be missing because their file could not be read, so a patch
+    without an object is left out.
+
+    Raises:
+        Fault: when the patch does not fit, or nothing is there to patch.
+    """
+    if patch.operations:
+        _apply_json(items, patch)
+        return
+    if patch.target is not None:
+        if len(patch.merges) > 1:
+            raise Fault("a patch with a target must hold one object, not several")
+        for item in items:
+            if patch.merges and selects(patch.target, item):
+                _merge_into(item, patch.merges[0], patch)
+    else:
+        for merged in patch.merges:
+            found = items.any_id(merged.original_id.equals)
+            if len(found) == 1:
+                _merge_into(found[0], merged, patch)
+            elif found or not partial:
+                number = "several objects match" if found else "no object matches"
+                raise Fault(f"{number} the patch for {merged.id}")
+    items.drop_empty()
+
+
+def _apply_json(items: Items, patch: Patch) -> None:
+    for item in items:
+        if not selects(patch.target or {}, item):
+            continue
+        if not patch.former:
+            item.remember()
+        # kustomize keeps notes in annotations, so a patch may add one where the file has none.
+        if item.marked:
+            metadata = item.body.setdefault("metadata", {})
+            if metadata.get("annotations") is None:
+                metadata["annotations"] = {}
+        item.body = jsonpatch.apply(item.body, list(patch.operations))
+
+
+def _merge_into(item: Item, patch: Item, options: Patch) -> None:
+    name, namespace, kind = item.name, item.namespace, item.gvk.kind
+    if options.rename or options.rekind:
+        item.remember()
+    changes = {**patch.body, "apiVersion": item.body.get("apiVersion")}
+    if "apiVersion" not in item.body:
+        del changes["apiVersion"]
+    merged = merge(item.body, changes)
+    item.body = merged or {}
+    if not merged:
+        return
+    if not options.rekind:
+        item.body["kind"] = kind
+    if not options.rename:
+        item.set_name(name)
+    item.set_namespace(namespace)

@@ -1,0 +1,140 @@
+"""Reads YAML as kustomize does."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import yaml
+from yaml.cyaml import CParser
+from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
+
+from groundplan.documents import Document
+from groundplan.kustomize.problems import Fault
+from groundplan.kustomize.scalars import EMPTY, EMPTY_IN_FLOW, is_null, resolve
+
+_PLAIN = "plain"
+_MERGE = "<<"
+
+_TOLD_APART = re.compile(
+    rb"(?m)(?:^|[\s\[{,:-])"
+    rb"(?:[yY]|[nN]|[yY]es|YES|[nN]o|NO|[oO]n|ON|[oO]ff|OFF|\d{4}-\d{1,2}-\d{1,2}[^\s,\]}]*)"
+    rb"[ \t]*\r?(?:$|[,\]}:#])"
+)
+"""Unquoted words that the two YAML libraries of the Kubernetes world read differently."""
+
+
+class _Composer(CParser):  # type: ignore[misc]
+    """Composes nodes; leaves the meaning of scalars to `resolve`."""
+
+    def resolve(self, kind: type[Node], value: str | None, implicit: Any) -> str:
+        if kind is ScalarNode:
+            return _PLAIN if implicit[0] else "tag:yaml.org,2002:str"
+        return "tag:yaml.org,2002:map" if kind is MappingNode else "tag:yaml.org,2002:seq"
+
+    def descend_resolver(self, *_: object) -> None:
+        """No paths decide tags here."""
+
+    def ascend_resolver(self) -> None:
+        """No paths decide tags here."""
+
+
+def read(content: bytes | str) -> list[Any]:
+    """All documents of a text that are not empty.
+
+    Raises:
+        Fault: `syntax` when it is not YAML.
+    """
+    try:
+        composer = _Composer(content)
+        documents = []
+        while composer.check_node():
+            node = composer.get_node()
+            value = _construct(node) if node is not None else None
+            if not is_null(value):
+                documents.append(value)
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise Fault(f"not YAML: {_first_line(error)}", "syntax") from error
+    return documents
+
+
+def exact(content: bytes, documents: tuple[Document, ...]) -> bool:
+    """Whether documents that were read for the API server are also what kustomize reads."""
+    return not _TOLD_APART.search(content) and not any(
+        _has_null(document.body) or _odd_annotations(document.body) for document in documents
+    )
+
+
+def copied(value: Any) -> Any:
+    """A copy that shares nothing with the original, not even through YAML anchors."""
+    if isinstance(value, dict):
+        return {str(key): copied(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [copied(item) for item in value]
+    return value
+
+
+def _construct(node: Node) -> Any:
+    if isinstance(node, ScalarNode):
+        return _scalar(node)
+    if isinstance(node, SequenceNode):
+        return [_construct(item) for item in node.value]
+    result: dict[str, Any] = {}
+    for key, value in node.value:
+        if isinstance(key, ScalarNode) and key.value == _MERGE and key.tag == _PLAIN:
+            for name, inherited in _inherited(value).items():
+                result.setdefault(name, inherited)
+        elif isinstance(key, ScalarNode):
+            constructed = _construct(value)
+            if constructed is EMPTY and node.flow_style:
+                constructed = EMPTY_IN_FLOW
+            result[key.value] = constructed
+        else:
+            raise Fault("a key is not a scalar", "syntax")
+    return result
+
+
+def _inherited(node: Node) -> dict[str, Any]:
+    values = [_construct(item) for item in node.value] if isinstance(node, SequenceNode) else []
+    values = values or [_construct(node)]
+    result: dict[str, Any] = {}
+    for value in values:
+        if not isinstance(value, dict):
+            raise Fault("`<<` does not name a map", "syntax")
+        for name, inherited in value.items():
+            result.setdefault(name, inherited)
+    return result
+
+
+def _scalar(node: ScalarNode) -> Any:
+    if node.tag == _PLAIN:
+        return resolve(node.value)
+    if node.tag in ("tag:yaml.org,2002:str", "!"):
+        return node.value
+    if node.tag in ("tag:yaml.org,2002:int", "tag:yaml.org,2002:float", "tag:yaml.org,2002:bool"):
+        return resolve(node.value)
+    if node.tag == "tag:yaml.org,2002:null":
+        return None
+    raise Fault(f"the tag {node.tag} is not supported", "unsupported")
+
+
+def _has_null(value: Any) -> bool:
+    if isinstance(value, dict):
+        return any(_has_null(item) for item in value.values())
+    if isinstance(value, list):
+        return any(_has_null(item) for item in value)
+    return value is None
+
+
+def _odd_annotations(body: Any) -> bool:
+    metadata = body.get("metadata") if isinstance(body, dict) else None
+    annotations = metadata.get("annotations") if isinstance(metadata, dict) else None
+    if not isinstance(annotations, dict):
+        return False
+    return not all(isinstance(value, str) for value in annotations.values())
+
+
+def _first_line(error: Exception) -> str:
+    mark = getattr(error, "problem_mark", None)
+    what = getattr(error, "problem", None) or str(error).splitlines()[0]
+    return f"{what} (line {mark.line + 1})" if mark is not None else str(what)
