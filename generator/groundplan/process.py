@@ -8,13 +8,17 @@ import shlex
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
-from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
+from groundplan import lifeline
 from groundplan.errors import ToolError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
 
 OUTPUT_LIMIT = 64 * 1024 * 1024
 """Bytes of output kept from one process; more is an error, never a truncated result."""
@@ -122,32 +126,41 @@ class Server:
 
 
 @contextlib.contextmanager
-def serving(command: Command, log: Path) -> Iterator[Server]:
+def serving(
+    command: Command, log: Path, *, grace: float = 5.0, scratch: Path | None = None
+) -> Iterator[Server]:
     """Keep a process running inside the block; it is gone afterwards, whatever happens.
+
+    It is gone too when this process is killed, and `scratch` with it.
+
+    Args:
+        command: What to run; its standard input is empty.
+        log: Where its output goes.
+        grace: Seconds between asking it to end and killing it; 0 kills at once.
+        scratch: A folder that only matters while the process runs.
 
     Raises:
         ToolError: `tool.missing` when the program is not there.
     """
+    program = shutil.which(command.argv[0])
+    if program is None:
+        name = Path(command.argv[0]).name
+        raise ToolError("tool.missing", f"{name} could not be started", fix=command.fix)
+    guard = (sys.executable, "-I", "-S", lifeline.__file__, str(scratch or ""))
     with log.open("wb") as out:
-        try:
-            process = subprocess.Popen(
-                command.argv,
-                cwd=command.cwd,
-                env={**os.environ, **command.env},
-                stdin=subprocess.DEVNULL,
-                stdout=out,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
-        except OSError as error:
-            name = Path(command.argv[0]).name
-            raise ToolError(
-                "tool.missing", f"{name} could not be started: {error.strerror}", fix=command.fix
-            ) from error
+        process = subprocess.Popen(
+            (*guard, program, *command.argv[1:]),
+            cwd=command.cwd,
+            env={**os.environ, **command.env},
+            stdin=subprocess.PIPE,
+            stdout=out,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
     try:
         yield Server(process, log)
     finally:
-        _end(process, grace=5.0)
+        _stop(process, grace)
 
 
 def which(name: str) -> Path | None:
@@ -156,12 +169,20 @@ def which(name: str) -> Path | None:
     return Path(found) if found else None
 
 
-def _end(process: subprocess.Popen[bytes], grace: float = 0.0) -> None:
-    """End a process and all that it started."""
-    if process.poll() is None and grace:
-        process.send_signal(signal.SIGTERM)
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(grace)
+def _stop(process: subprocess.Popen[bytes], grace: float) -> None:
+    """End a program that runs under `lifeline`, which buries it."""
+    for number, patience in ((signal.SIGTERM, grace), (signal.SIGINT, 5.0)):
+        if patience:
+            process.send_signal(number)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(patience)
+    _end(process)
+    if process.stdin is not None:
+        process.stdin.close()
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """Kill a process and all that it started."""
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()

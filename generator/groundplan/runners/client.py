@@ -1,0 +1,188 @@
+"""Speaks to one API server over kept connections, many requests at a time."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import re
+import ssl
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Self
+
+from groundplan.errors import ToolError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from pathlib import Path
+
+IN_FLIGHT = 32
+"""Requests under way at once: enough to hide etcd's latency, below the server's own limits."""
+
+REQUEST_TIMEOUT = 60.0
+"""Seconds; the API server itself gives up after as many."""
+
+_PASSING = frozenset({429, 502, 503, 504})
+"""500 is not among them: server-side apply answers with it when a field has the wrong type."""
+_WARNING = re.compile(r'299 \S+ "((?:[^"\\]|\\.)*)"')
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One call of the API."""
+
+    method: str
+    path: str
+    """With the query."""
+    body: Any = None
+    """Sent as JSON when it is not None."""
+    content_type: str = "application/json"
+    accept: str = "application/json"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the API server said."""
+
+    status: int
+    body: Any
+    """Decoded JSON; text when it is none."""
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def ok(self) -> bool:
+        """Whether the request was accepted."""
+        return self.status < 300
+
+    @property
+    def message(self) -> str:
+        """The reason of a refusal in the server's words."""
+        said = self.body.get("message") if isinstance(self.body, dict) else self.body
+        return str(said or f"HTTP status {self.status}").strip()
+
+
+class Client:
+    """Authenticated calls to one API server. Use as a context manager."""
+
+    def __init__(
+        self,
+        port: int,
+        certificate: Path,
+        token: str,
+        *,
+        ensure_alive: Callable[[], None],
+        deadline: float = float("inf"),
+    ) -> None:
+        self._port = port
+        # Trusts this certificate and no other. create_default_context would add strict rules that
+        # the server's self-signed certificate does not follow.
+        self._tls = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        self._tls.load_verify_locations(certificate)
+        self._authorization = f"Bearer {token}"
+        self._ensure_alive = ensure_alive
+        self._deadline = deadline
+        self._local = threading.local()
+        self._connections: list[http.client.HTTPSConnection] = []
+        self._pool = ThreadPoolExecutor(IN_FLIGHT, "api")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._pool.shutdown(wait=True, cancel_futures=True)
+        for connection in self._connections:
+            connection.close()
+
+    def send(self, request: Request, *, attempts: int = 6) -> Answer:
+        """Make one call, again when the server asks for patience.
+
+        Raises:
+            ToolError: `apiserver.ended` or `apiserver.unreachable` when no answer came,
+                `verify.timeout` when the time for everything is over.
+        """
+        for attempt in range(attempts):
+            if time.monotonic() > self._deadline:
+                raise ToolError(
+                    "verify.timeout",
+                    "the time for verifying is over",
+                    fix="give it more with --timeout",
+                )
+            try:
+                answer = self._call(request)
+            except (OSError, http.client.HTTPException) as error:
+                self._drop()
+                self._ensure_alive()
+                if attempt + 1 == attempts:
+                    raise ToolError(
+                        "apiserver.unreachable",
+                        f"the API server does not answer: {error}",
+                        fix="try again",
+                    ) from error
+            else:
+                if answer.status not in _PASSING:
+                    return answer
+            time.sleep(0.1 * 2**attempt)
+        return answer
+
+    def send_all(self, requests: Iterable[Request]) -> Iterator[Answer]:
+        """Make many calls at a time; answers come in the order of the requests."""
+        return self._pool.map(self.send, requests)
+
+    def get(self, path: str, accept: str = "application/json") -> Answer:
+        """Read something."""
+        return self.send(Request("GET", path, accept=accept))
+
+    def _call(self, request: Request) -> Answer:
+        connection = self._connection()
+        headers = {
+            "Authorization": self._authorization,
+            "Accept": request.accept,
+            "Content-Type": request.content_type,
+        }
+        body = None if request.body is None else json.dumps(request.body).encode()
+        connection.request(request.method, request.path, body, headers)
+        response = connection.getresponse()
+        content = response.read()
+        warnings = tuple(
+            _unquote(text)
+            for header in response.headers.get_all("Warning", ())
+            for text in _WARNING.findall(header)
+        )
+        return Answer(response.status, _decode(content), warnings)
+
+    def _connection(self) -> http.client.HTTPSConnection:
+        """This thread's connection."""
+        kept: http.client.HTTPSConnection | None = getattr(self._local, "connection", None)
+        if kept is None:
+            kept = http.client.HTTPSConnection(
+                "127.0.0.1", self._port, context=self._tls, timeout=REQUEST_TIMEOUT
+            )
+            self._local.connection = kept
+            self._connections.append(kept)
+        return kept
+
+    def _drop(self) -> None:
+        """Begin anew with a fresh connection."""
+        self._connection().close()
+        self._local.connection = None
+
+
+def _decode(content: bytes) -> Any:
+    try:
+        return json.loads(content)
+    except ValueError:
+        return content.decode("utf-8", "replace")
+
+
+def _unquote(text: str) -> str:
+    """Undo the quoting of a header's text."""
+    return re.sub(r"\\(.)", r"\1", text)
+
+
+def apply(path: str, body: Mapping[str, Any], *, dry_run: bool) -> Request:
+    """Server-side apply of one object, with every unknown field refused."""
+    query = "fieldManager=groundplan&fieldValidation=Strict&force=true"
+    dry = "&dryRun=All" if dry_run else ""
+    return Request("PATCH", f"{path}?{query}{dry}", body, "application/apply-patch+yaml")
