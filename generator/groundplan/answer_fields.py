@@ -33,6 +33,12 @@ class Text:
 
     check: Callable[[str], Wrong | None]
     required: bool = True
+    choices: tuple[str, ...] = ()
+    """What it can be; empty when `check` alone decides."""
+
+    def wrong(self, value: str) -> Wrong | None:
+        """What is wrong with a value, if anything."""
+        return _empty(value) or self.check(value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,8 +102,8 @@ def suggestion(word: str, known: Iterable[str]) -> str:
 def faults(kind: Kind, value: Any, path: Path) -> Iterator[Fault]:
     """Everything that is wrong with a value by itself, in reading order."""
     match kind, value:
-        case Text(check), str():
-            if wrong := _empty(value) or check(value):
+        case Text(), str():
+            if wrong := kind.wrong(value):
                 yield Fault(path, *wrong)
         case Record(fields), dict():
             yield from _record(fields, value, path)
@@ -252,12 +258,12 @@ def known_fields(places: Iterable[str]) -> Mapping[str, Kind]:
     cluster = Record(
         {
             "name": Text(label),
-            "place": Text(place),
+            "place": Text(place, choices=places),
             "environment": Text(label),
-            "pod_cidr": Text(pod_range),
-            "service_cidr": Text(service_range),
             "region": Text(region, required=False),
             "account": Text(account, required=False),
+            "pod_cidr": Text(pod_range),
+            "service_cidr": Text(service_range),
         }
     )
     team = Record({"name": Text(label), "namespaces": Many(Text(label)), "contact": Text(contact)})

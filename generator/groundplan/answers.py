@@ -19,7 +19,7 @@ from groundplan.answer_fields import (
     unknown_key,
     wrong_type,
 )
-from groundplan.errors import AnswersError, GroundplanError, TemplateError, UsageError
+from groundplan.errors import AnswersError, TemplateError, UsageError
 from groundplan.template import UPSTREAM, Template
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ def questions(template: Template) -> tuple[Question, ...]:
     """
     found: dict[str, Question] = {}
     for file in sorted((template.root / "blueprints" / "questions").glob("*.yaml")):
-        content = documents.load(file.read_bytes())
+        content = documents.load(file.read_bytes(), file.name)
         if not isinstance(content, Mapping):
             raise TemplateError("template.invalid", "no questions in here", where=file.name)
         found |= {name: _question(name, said) for name, said in content.items()}
@@ -97,10 +97,9 @@ def read(path: Path) -> Answers:
             "answers.unreadable", reason, where=str(path), fix="name a file of answers"
         ) from error
     try:
-        values = documents.load(text)
-    except GroundplanError as error:
-        located = UsageError(error.id, error.what, where=f"{path}:{error.where}", fix=error.fix)
-        raise AnswersError((located,)) from error
+        values = documents.load(text, str(path))
+    except documents.YamlError as error:
+        raise AnswersError((error,)) from error
     if values is None:
         values = {}
     if not isinstance(values, Mapping):
@@ -126,10 +125,9 @@ def checked(
         AnswersError: One error for each fault, all of them at once.
     """
     asked = {question.name: question for question in questions(template)}
-    places = sorted(folder.name for folder in (template.root / "overlays").iterdir())
     found = [
         *_origin(answers.values, template),
-        *_each(answers.values, asked, places),
+        *_each(answers.values, asked, template.places),
         *impossible(_with_defaults(answers.values, asked.values()), reserved),
     ]
     if found:

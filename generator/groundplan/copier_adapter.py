@@ -10,18 +10,21 @@ import re
 import tempfile
 import warnings
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import copier
 import jinja2
+import jinja2.meta
 import plumbum
 import yaml
 from copier import _jinja_ext as copier_jinja
 from copier import _main as copier_main
 from copier import _settings as copier_settings
 from copier import _template as copier_template
+from copier import _user_data as copier_data
 from copier.errors import CopierError, CopierWarning
 
 from groundplan.errors import AnswersError, TemplateError, UsageError
@@ -29,7 +32,7 @@ from groundplan.process import Command
 from groundplan.template import PARTS, UPSTREAM, UPSTREAM_URL, Template
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
 _OVERRIDDEN = ("_render_context", "_sync_git_index_executable_bit", "answers_relpath", "jinja_env")
 """What `_Renderer` replaces; were one of them gone, its replacement would do nothing."""
@@ -133,6 +136,81 @@ def resolve(template: Template, answers: Mapping[str, Any]) -> Mapping[str, Any]
         return worker.answers.combined
 
 
+def question_names(template: Template) -> tuple[str, ...]:
+    """The questions in the order in which copier asks them."""
+    with _worker(template, {}, Path(os.devnull)) as worker:
+        return tuple(worker.template.questions_data)
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """What the template suggests as an answer."""
+
+    default: Any
+
+
+def offer(template: Template, question: str, answers: Mapping[str, Any]) -> Offer | None:
+    """The default of a question after these answers, or None when it is not asked then.
+
+    Raises:
+        TemplateError: The question cannot be computed.
+    """
+    with _worker(template, answers, Path(os.devnull)) as worker:
+        details = worker.template.questions_data[question]
+        worker.answers = copier_data.AnswersMap(init=dict(answers))
+        asked = copier_data.Question(
+            var_name=question,
+            answers=worker.answers,
+            context=worker._render_context(),
+            jinja_env=worker.jinja_env,
+            settings=worker.settings,
+            **details,
+        )
+        if not asked.get_when():
+            return None
+        return Offer(asked.parse_answer(asked.render_value(asked.default)))
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """How one file of a repository came about."""
+
+    source: str
+    """The file of the template that it was rendered from, relative to the template's root."""
+    read: tuple[str, ...]
+    """Other files of the template that went into it."""
+    context: Mapping[str, Any]
+    """What its path loops over, by name: a component, a cluster, a team."""
+    content: bytes
+    answers: Mapping[str, Any]
+    """All answers, computed ones included."""
+
+
+def trace(template: Template, answers: Mapping[str, Any], path: str) -> Made | None:
+    """How a file of the repository is made, or None when the template does not make it.
+
+    Args:
+        template: As it rendered the repository.
+        answers: As the repository records them.
+        path: Relative to the repository, with `/`.
+
+    Raises:
+        AnswersError: The answers do not fit this version of the template.
+        TemplateError: The template cannot be rendered.
+    """
+    with _worker(template, answers, Path(os.devnull), _Tracer) as worker:
+        vars(worker)["wanted"] = path
+        worker.run_copy()
+        return vars(worker).get("made")
+
+
+def variables(template: Template, texts: Iterable[str]) -> frozenset[str]:
+    """The names that templates take from the answers, by reading their syntax."""
+    with _worker(template, {}, Path(os.devnull)) as worker:
+        parsed = (worker.jinja_env.parse(text) for text in texts)
+        return frozenset().union(*(jinja2.meta.find_undeclared_variables(tree) for tree in parsed))
+
+
 class _Renderer(copier_main.Worker):
     """Copier's worker without the work that it repeats for every file."""
 
@@ -174,6 +252,49 @@ class _Renderer(copier_main.Worker):
         """Nothing: a new folder's files are in no index yet."""
 
 
+class _Tracer(_Renderer):
+    """Renders one file, to nowhere, and remembers what went into it."""
+
+    def _render_folder(self, dst_relpath: Path) -> None:
+        """Nothing."""
+
+    def _render_file(
+        self, src_relpath: Path, dst_relpath: Path, extra_context: dict[str, Any] | None = None
+    ) -> None:
+        if dst_relpath.as_posix() != vars(self)["wanted"]:
+            return
+        read: dict[str, None] = {}
+        get_template = self.jinja_env.get_template
+
+        def recorded(name: Any, *rest: Any, **options: Any) -> Any:
+            read[name] = None
+            return get_template(name, *rest, **options)
+
+        self.jinja_env.get_template = recorded
+        super()._render_file(src_relpath, dst_relpath, extra_context)
+        source = src_relpath.as_posix()
+        read.pop(source, None)
+        vars(self)["made"] = Made(
+            source,
+            tuple(read),
+            extra_context or {},
+            vars(self).pop("content", b""),
+            self.answers.combined,
+        )
+
+    def _render_allowed(
+        self,
+        dst_relpath: Path,  # noqa: ARG002
+        is_dir: bool = False,  # noqa: ARG002
+        is_symlink: bool = False,  # noqa: ARG002
+        expected_contents: bytes | Path = b"",
+        expected_mode: int | None = None,  # noqa: ARG002
+    ) -> bool:
+        """Write nothing, but keep what would have been written."""
+        vars(self)["content"] = expected_contents
+        return False
+
+
 def _compile_once(environment: Any) -> Callable[..., Any]:
     """`from_string` with memory."""
     compile_string = environment.from_string
@@ -198,7 +319,10 @@ def _forget_yield(environment: Any) -> None:
 
 @contextmanager
 def _worker(
-    template: Template, answers: Mapping[str, Any], destination: Path
+    template: Template,
+    answers: Mapping[str, Any],
+    destination: Path,
+    kind: type[_Renderer] = _Renderer,
 ) -> Iterator[_Renderer]:
     """A worker on the installed template that believes it was fetched from upstream."""
     source = copier_template.Template(url=UPSTREAM, ref=template.version)
@@ -207,7 +331,7 @@ def _worker(
     )
     with (
         _translated(),
-        _Renderer(
+        kind(
             src_path=UPSTREAM,
             dst_path=destination,
             data=dict(answers),
@@ -216,6 +340,7 @@ def _worker(
             vcs_ref=template.version,
             defaults=True,
             quiet=True,
+            cleanup_on_error=False,
         ) as worker,
     ):
         vars(worker)["template"] = source

@@ -27,6 +27,11 @@ class Template:
     version: str
     """The tag of this version, such as `v1.2.0`."""
 
+    @property
+    def places(self) -> tuple[str, ...]:
+        """Where clusters can run: one overlay each."""
+        return tuple(sorted(folder.name for folder in (self.root / "overlays").iterdir()))
+
 
 def locate() -> Template:
     """The template that belongs to this installation: in the wheel, else in the checkout.
