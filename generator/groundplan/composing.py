@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 import yaml
@@ -27,6 +28,7 @@ MAX_DEPTH = 200
 """Levels of nesting; the deepest CRDs have about 60."""
 
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_SLASH_ESCAPE = re.compile(r"(?:[^\\]|\\[^/])*\\/", re.DOTALL)
 _MERGE = "tag:yaml.org,2002:merge"
 
 
@@ -77,7 +79,7 @@ def compose(content: bytes, first_line: int = 1) -> Iterator[Any]:
             if not isinstance(event, DocumentStartEvent):
                 continue
             try:
-                yield _Document(stream, first_line).value(next(stream), 0)
+                yield _Document(stream, first_line, content).read(event)
             except StreamError:
                 raise
             except DocumentError as error:
@@ -108,14 +110,27 @@ def _skip_document(stream: Iterator[Event]) -> bool:
 class _Document:
     """Composes one document, counting as go-yaml does what aliases would expand to."""
 
-    def __init__(self, stream: Iterator[Event], first_line: int) -> None:
+    def __init__(self, stream: Iterator[Event], first_line: int, content: bytes) -> None:
         self._stream = stream
         self._first_line = first_line
+        # Only libyaml knows the escape `\\/`, so the text is needed where it may stand.
+        self._escaping = content.decode("utf-8", "replace") if b"\\/" in content else ""
+        self._flow = 0
         self._anchors: dict[str, tuple[Any, int] | None] = {}
         self._decoded = 1
         self._aliased = 0
 
+    def read(self, start: DocumentStartEvent) -> Any:
+        """Compose up to and with the end of the document."""
+        if start.version is not None and start.version != (1, 1):
+            line = self._line(start)
+            raise DocumentError("syntax", "Kubernetes reads YAML 1.1; remove `%YAML`", line)
+        value = self.value(next(self._stream), 0)
+        next(self._stream)
+        return value
+
     def value(self, event: Event, depth: int) -> Any:
+        """Compose the node that begins with an event."""
         if type(event) is ScalarEvent:
             self._decoded += 1
             value: Any = self._scalar(event)
@@ -133,7 +148,21 @@ class _Document:
     def _line(self, event: Event) -> int:
         return line_of(event, self._first_line)
 
+    def _refuse_dialect(self, event: ScalarEvent) -> None:
+        """Refuse what libyaml reads and go-yaml does not."""
+        if self._flow and not event.style and "?" in event.value[1:]:
+            raise DocumentError(
+                "syntax", "quote a value with `?` inside [] or {}", self._line(event)
+            )
+        marks = event.start_mark, event.end_mark
+        if self._escaping and event.style == '"' and marks[0] and marks[1]:
+            source = self._escaping[marks[0].index : marks[1].index]
+            if _SLASH_ESCAPE.match(source):
+                raise DocumentError("syntax", "found unknown escape `\\/`", self._line(event))
+
     def _scalar(self, event: ScalarEvent) -> Any:
+        if self._flow or self._escaping:
+            self._refuse_dialect(event)
         try:
             if event.tag is not None:
                 return resolve_tagged(event.tag, event.value)
@@ -169,11 +198,11 @@ class _Document:
         anchor: str | None = event.anchor  # type: ignore[attr-defined]
         if anchor:
             self._anchors[anchor] = None
-        value: Any
-        if isinstance(event, MappingStartEvent):
-            value = self._mapping(depth + 1)
-        else:
-            value = self._sequence(depth + 1)
+        in_flow = bool(event.flow_style)  # type: ignore[attr-defined]
+        self._flow += in_flow
+        mapping = isinstance(event, MappingStartEvent)
+        value = self._mapping(depth + 1) if mapping else self._sequence(depth + 1)
+        self._flow -= in_flow
         if anchor:
             self._anchors[anchor] = value, self._decoded - start
         return value
@@ -218,6 +247,8 @@ class _Document:
             return value
         if not isinstance(event, ScalarEvent):
             raise DocumentError("syntax", "a mapping or a list cannot be a key", line)
+        if self._flow or self._escaping:
+            self._refuse_dialect(event)
         self._decoded += 1
         if event.tag is None and not event.implicit[0]:
             key: str = event.value

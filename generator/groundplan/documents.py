@@ -12,19 +12,18 @@ from groundplan.composing import DocumentError, compose
 from groundplan.emitting import dump
 from groundplan.errors import UsageError
 from groundplan.places import lines_of
+from groundplan.reading import RefusedError, read
 from groundplan.resources import Origin, Resource
 
 __all__ = ["Document", "YamlError", "YamlProblem", "dump", "load", "locate", "parse", "resources"]
 
-_SEPARATOR = re.compile(rb"^---(?=[ \t\r\n]|\Z)", re.MULTILINE)
-_SPLITS_OTHERWISE = re.compile(
-    rb"^(?:%|\.\.\.(?:[ \t\r\n]|\Z))|\r(?!\n)|\xef\xbb\xbf", re.MULTILINE
-)
-_CONTENT = re.compile(rb"^[ \t]*[^#\s]", re.MULTILINE)
+_SEPARATOR = re.compile(r"\n---(?=[ \t\n]|\Z)")
+_CONTENT = re.compile(r"^[ \t]*[^#\s]", re.MULTILINE)
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ufffe\uffff]")
-_TEMPLATE = re.compile(rb"""^[ ]*(?:-[ ]+)*(?:[^\s#"'{][^\n"'{]*?:[ ]+)?\{[{%]""", re.MULTILINE)
+_INNER_BOM = re.compile(r"(?<=\n)\ufeff")
+_TEMPLATE = re.compile(r"""^[ ]*(?:-[ ]+)*(?:[^\s#"'{][^\n"'{]*?:[ ]+)?\{[{%]""", re.MULTILINE)
 _TEMPLATE_MESSAGE = "a template, not YAML; render it, or leave it out of the manifests"
-_BOM = b"\xef\xbb\xbf"
+_BOM = "\ufeff"
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
 
 
@@ -59,22 +58,25 @@ def parse(path: str, content: bytes) -> tuple[tuple[Document, ...], tuple[YamlPr
 
     A document that cannot be read is a problem and no document; the others are still read.
     """
-    problem = _unreadable(path, content)
-    if problem:
-        return (), (problem,)
+    try:
+        text = content.decode("utf-8").removeprefix(_BOM)
+    except UnicodeDecodeError as error:
+        return (), (_undecodable(path, content, error),)
     documents: list[Document] = []
     problems: list[YamlProblem] = []
-    for chunk, first_line, index in _chunks(content):
-        for number, value in enumerate(compose(chunk, first_line), index):
-            if isinstance(value, DocumentError):
-                problems.append(_problem(path, number, value, chunk, first_line))
+    for chunk, first_line, index in _chunks(text):
+        values = _read_quickly(chunk)
+        if values is None:
+            garbage = _garbage(path, text)
+            if garbage:
+                return (), (garbage,)
+            values = compose(chunk.encode(), first_line)
+        for number, value in enumerate(values, index):
+            problem = _problem(path, number, value, chunk, first_line)
+            if problem:
+                problems.append(problem)
             elif value is not None:
-                document = Document(Origin(path, number), value)
-                template = b"{{" in chunk and _templated_identity(document, chunk, first_line)
-                if template:
-                    problems.append(template)
-                else:
-                    documents.append(document)
+                documents.append(Document(Origin(path, number), value))
     return tuple(documents), tuple(problems)
 
 
@@ -127,75 +129,90 @@ def _objects(body: Any, origin: Origin) -> Iterator[Resource]:
             yield from _objects({**implied, **item} if implied else item, place)
 
 
-def _unreadable(path: str, content: bytes) -> YamlProblem | None:
-    """Say what keeps the file from being text."""
+def _read_quickly(chunk: str) -> Iterable[Any] | None:
+    """Read one document with the quick reader; nothing when it refuses."""
+    if chunk.startswith("---"):
+        head, _, chunk = chunk.partition("\n")
+        if head.rstrip(" ") != "---":
+            return None
+    try:
+        return (read(chunk),)
+    except RefusedError:
+        return None
+
+
+def _undecodable(path: str, content: bytes, error: UnicodeDecodeError) -> YamlProblem:
+    """Say what a file is that is not UTF-8."""
     if content.startswith(_UTF16):
         return YamlProblem("encoding", "UTF-16; save it as UTF-8", path, 1, 0)
-    try:
-        text = content.decode("utf-8")
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        if b"\0" in content:
-            return YamlProblem("binary", "a binary file", path, line, 0)
-        byte = content[error.start]
-        return YamlProblem("encoding", f"byte 0x{byte:02x} is not UTF-8", path, line, 0)
-    control = _CONTROL.search(text)
-    if control:
-        line = text.count("\n", 0, control.start()) + 1
-        message = f"a binary file: it has the control character U+{ord(control[0]):04X}"
-        return YamlProblem("binary", message, path, line, 0)
+    line = content.count(b"\n", 0, error.start) + 1
+    if b"\0" in content:
+        return YamlProblem("binary", "a binary file", path, line, 0)
+    message = f"byte 0x{content[error.start]:02x} is not UTF-8"
+    return YamlProblem("encoding", message, path, line, 0)
+
+
+def _garbage(path: str, text: str) -> YamlProblem | None:
+    """Find characters that no YAML may hold."""
+    found = _CONTROL.search(text)
+    if found:
+        message = f"a binary file: it has the control character U+{ord(found[0]):04X}"
+        return YamlProblem("binary", message, path, text.count("\n", 0, found.start()) + 1, 0)
+    found = _INNER_BOM.search(text)
+    if found:
+        message = "a byte order mark inside the file; remove it"
+        return YamlProblem("encoding", message, path, text.count("\n", 0, found.start()) + 1, 0)
     return None
 
 
-def _chunks(content: bytes) -> Iterator[tuple[bytes, int, int]]:
+def _chunks(text: str) -> Iterator[tuple[str, int, int]]:
     """Cut a file before each `---`; give each part, its first line, its first document's index.
 
     At the start of a line `---` always begins a document, whatever stands around it.
     """
-    body = content.removeprefix(_BOM)
-    starts = [match.start() for match in _SEPARATOR.finditer(body)]
-    if not starts or _SPLITS_OTHERWISE.search(body):
-        yield body, 1, 0
+    starts = [match.start() + 1 for match in _SEPARATOR.finditer(text)]
+    if not starts or _ends_documents_otherwise(text):
+        yield text, 1, 0
         return
     line, index = 1, 0
-    if _CONTENT.search(body, 0, starts[0]):
-        yield body[: starts[0]], line, index
+    head = text[: starts[0]]
+    if head.startswith("---") or _CONTENT.search(head):
+        yield head, line, index
         index += 1
-    line += body.count(b"\n", 0, starts[0])
-    for start, end in zip(starts, [*starts[1:], len(body)], strict=True):
-        yield body[start:end], line, index
+    line += head.count("\n")
+    for start, end in zip(starts, [*starts[1:], len(text)], strict=True):
+        yield text[start:end], line, index
         index += 1
-        line += body.count(b"\n", start, end)
+        line += text.count("\n", start, end)
+
+
+def _ends_documents_otherwise(text: str) -> bool:
+    return text.startswith(("%", "...")) or "\n%" in text or "\n..." in text or "\r" in text
 
 
 def _problem(
-    path: str, document: int, error: DocumentError, chunk: bytes, first_line: int
-) -> YamlProblem:
-    template = _TEMPLATE.search(chunk) if error.kind == "syntax" else None
-    if template:
-        line = first_line + chunk.count(b"\n", 0, template.start())
+    path: str, document: int, value: Any, chunk: str, first_line: int
+) -> YamlProblem | None:
+    """Say what is wrong with a value that was read, or with one that could not be."""
+    if isinstance(value, DocumentError):
+        template = _TEMPLATE.search(chunk) if value.kind == "syntax" else None
+        if template is None:
+            return YamlProblem(value.kind, value.message, path, value.line, document)
+        line = first_line + chunk.count("\n", 0, template.start())
         return YamlProblem("helm-template", _TEMPLATE_MESSAGE, path, line, document)
-    return YamlProblem(error.kind, error.message, path, error.line, document)
-
-
-def _templated_identity(document: Document, chunk: bytes, first_line: int) -> YamlProblem | None:
-    """Recognise a quoted template by the object's type, which nothing fills in later."""
-    body = document.body
-    if not isinstance(body, Mapping):
-        return None
-    for field in ("apiVersion", "kind"):
-        if "{{" in str(body.get(field, "")):
-            origin = document.origin
-            line = lines_of(chunk, first_line).get(f"/{field}", first_line)
-            return YamlProblem(
-                "helm-template", _TEMPLATE_MESSAGE, origin.path, line, origin.document
-            )
+    if value.__class__ is dict:
+        # Nothing fills in an object's type later, so a quoted template there is one too.
+        for field in ("apiVersion", "kind"):
+            if "{{" in str(value.get(field, "")):
+                line = lines_of(chunk.encode(), first_line).get(f"/{field}", first_line)
+                return YamlProblem("helm-template", _TEMPLATE_MESSAGE, path, line, document)
     return None
 
 
 @lru_cache(maxsize=32)
 def _document_lines(content: bytes, document: int) -> Mapping[str, int]:
-    for chunk, first_line, index in reversed(tuple(_chunks(content))):
+    text = content.decode("utf-8", "replace").removeprefix(_BOM)
+    for chunk, first_line, index in reversed(tuple(_chunks(text))):
         if index <= document:
-            return lines_of(chunk, first_line, document - index)
+            return lines_of(chunk.encode(), first_line, document - index)
     return {}

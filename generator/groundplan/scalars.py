@@ -28,6 +28,7 @@ _INTEGER = re.compile(
     r"([-+]?)(?:0[xX]([0-9a-fA-F]+)|0[bB]([01]+)|0[oO]?([0-7]+)|(0|[1-9][0-9]*))", re.ASCII
 )
 _FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?", re.ASCII)
+_POINT_FIRST = re.compile(r"\.[0-9](?:_?[0-9])*(?:[eE][-+]?[0-9](?:_?[0-9])*)?", re.ASCII)
 _BINARY_AFTER_PREFIX = re.compile(r"0b([-+][01]+)", re.ASCII)
 _TIMESTAMP = re.compile(
     r"[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}"
@@ -118,7 +119,8 @@ def key_text(text: str, tag: str | None) -> str:
 def _number(text: str) -> str | int | float:
     """Resolve a text that begins like a number."""
     if text[0] == ".":
-        return _float(text)
+        # go-yaml hands these to Go as they are, and Go takes `_` between digits only.
+        return _float(text.replace("_", "")) if _POINT_FIRST.fullmatch(text) else text
     plain = text.replace("_", "")
     if match := _INTEGER.fullmatch(plain):
         value = _integer(match)
@@ -185,7 +187,7 @@ def _float32_text(value: float) -> str:
     )
     mantissa, _, exponent = digits.partition("e")
     power = int(exponent)
-    if -4 <= power < 21:
+    if -4 <= power < 6:
         return format(Decimal(digits), "f")
     mantissa = mantissa.rstrip("0").rstrip(".") if "." in mantissa else mantissa
     return f"{mantissa}e{'-' if power < 0 else '+'}{abs(power):02d}"
