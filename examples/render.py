@@ -18,7 +18,8 @@ def render(name: str) -> None:
     example = HERE / name
     with tempfile.TemporaryDirectory() as scratch:
         fresh = Path(scratch) / "repository"
-        copier_adapter.render(template.find(), answers.load(example / "answers.yaml").values, fresh)
+        given = answers.read(example / "answers.yaml")
+        copier_adapter.render(template.locate(), given.values, fresh)
         shutil.rmtree(example / "repository", ignore_errors=True)
         shutil.copytree(fresh, example / "repository")
 

@@ -1,0 +1,124 @@
+#!/usr/bin/env python3
+"""Write the reference pages from the code, or say which differ: `python docs/generate.py [--check]`."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+from click.testing import CliRunner
+
+DOCS = Path(__file__).resolve().parent
+ROOT = DOCS.parent
+LINK = re.compile(r"\]\((?!https?:|mailto:|#)([^)#\s]+)")
+
+
+def commands() -> str:
+    """Every command with its help, as a user sees it."""
+    from groundplan.cli import main
+
+    runner = CliRunner(env={"COLUMNS": "100"})
+    lines = ["# Commands", "", "Generated from `groundplan --help`.", ""]
+    with click.Context(main) as top:
+        for words in _walk(main, top, ()):
+            text = runner.invoke(main, [*words, "--help"], prog_name="groundplan").output
+            lines += [f"## {' '.join(('groundplan', *words))}", "", "```text", text.rstrip(), "```", ""]
+    return "\n".join(lines)
+
+
+def _walk(
+    command: click.Command, context: click.Context, words: tuple[str, ...]
+) -> Iterator[tuple[str, ...]]:
+    yield words
+    if isinstance(command, click.Group):
+        for name in command.list_commands(context):
+            found = command.get_command(context, name)
+            if found is not None:
+                yield from _walk(found, context, (*words, name))
+
+
+def answers() -> str:
+    """Every question with what it changes, its choices and its default."""
+    from groundplan import template
+    from groundplan.answers import questions
+    from groundplan.documents import dump
+
+    lines = ["# Answers", "", "Generated from the template's questions.", ""]
+    for question in questions(template.locate()):
+        if question.computed:
+            continue
+        lines += [f"## {question.name}", "", question.help, ""]
+        if question.choices:
+            words = ", ".join(f"`{value}`" for _, value in question.choices)
+            lines += [f"One of: {words}.", ""]
+        default = question.default if question.type == "yaml" else dump(question.default)
+        lines += ["Default:", "", "```yaml", default.strip(), "```", ""]
+    return "\n".join(lines)
+
+
+def components() -> str:
+    """Every component of every tier and place, as the template plans them."""
+    from groundplan import copier_adapter, template
+    from groundplan.plan import Plan
+
+    blueprint = template.locate()
+    clusters = [
+        {
+            "name": place,
+            "place": place,
+            "environment": "production",
+            "region": "eu-west-1",
+            "account": "012345678901",
+            "pod_cidr": f"10.{number}.0.0/16",
+            "service_cidr": f"10.{100 + number}.0.0/16",
+        }
+        for number, place in enumerate(blueprint.places)
+    ]
+    tiers = sorted(path.stem for path in (blueprint.root / "blueprints/tiers").glob("*.yaml"))
+    rows: dict[str, str] = {}
+    for engine in ("flux", "argocd"):
+        for tier in tiers:
+            chosen = {"engine": engine, "tier": tier, "clusters": clusters}
+            plan = Plan.of(copier_adapter.resolve(blueprint, chosen)["plan"])
+            for part in plan.components:
+                chart = f"{part.chart.name} {part.chart.version}" if part.chart else ""
+                text = f"| {part.name} | {part.layer} | {chart} | {part.summary} |"
+                rows.setdefault(part.name, text)
+    lines = ["# Components", "", "Generated from the data files in `blueprints/components/`.", ""]
+    lines += ["| component | layer | chart | what it does |", "|---|---|---|---|"]
+    return "\n".join([*lines, *rows.values(), ""])
+
+
+def pages() -> Iterator[tuple[Path, str]]:
+    """Each generated page and what it must hold."""
+    yield DOCS / "reference/commands.md", commands()
+    yield DOCS / "reference/answers.md", answers()
+    yield DOCS / "reference/components.md", components()
+
+
+def dead_links() -> Iterator[str]:
+    """Links of pages in this repository that lead nowhere."""
+    for page in [ROOT / "README.md", *sorted(DOCS.rglob("*.md"))]:
+        for target in LINK.findall(page.read_text("utf-8")):
+            if not (page.parent / target).exists():
+                yield f"{page.relative_to(ROOT)}: {target} does not exist"
+
+
+def main(words: list[str]) -> int:
+    """Write, or check."""
+    wrong = []
+    for path, text in pages():
+        if "--check" not in words:
+            path.write_text(text, "utf-8")
+        elif not path.exists() or path.read_text("utf-8") != text:
+            wrong.append(f"{path.relative_to(ROOT)}: differs; run `python docs/generate.py`")
+    wrong += dead_links()
+    print("\n".join(wrong) or "documentation is in step with the code")
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
