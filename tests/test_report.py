@@ -69,7 +69,7 @@ def test_text_groups_findings_by_file_and_says_what_was_not_looked_at() -> None:
 
 
 def test_text_of_a_clean_report() -> None:
-    assert render(CLEAN, Format.TEXT) == "1 checks ran; no findings\n"
+    assert render(CLEAN, Format.TEXT) == "1 check ran; no findings\n"
 
 
 def test_text_keeps_a_finding_on_one_line() -> None:

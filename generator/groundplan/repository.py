@@ -10,9 +10,10 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from groundplan import documents as yaml_documents
+from groundplan.charts import Installation, installations
 from groundplan.findings import Location
 from groundplan.graph import Graph
-from groundplan.schemas import Missing, default_store
+from groundplan.schemas import Missing, default_charts, default_store
 from groundplan.tree import Tree
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from groundplan.documents import Document, YamlProblem
     from groundplan.gitops.model import Cluster
     from groundplan.resources import Origin, Resource, ResourceId
-    from groundplan.schemas import SchemaStore
+    from groundplan.schemas import ChartStore, SchemaStore
 
 NEWEST_KUBERNETES = "1.37"
 ANSWERS_FILE = ".copier-answers.yml"
@@ -49,6 +50,7 @@ class Repository:
     """The objects as they are written, in path order."""
     clusters: tuple[Cluster, ...]
     schemas: SchemaStore
+    charts: ChartStore
     kubernetes: str
     """The version whose schemas are used, such as `1.37`."""
     answers: Mapping[str, Any] | None = None
@@ -60,6 +62,7 @@ class Repository:
         tree: Tree,
         *,
         schemas: SchemaStore,
+        charts: ChartStore,
         kubernetes: str = NEWEST_KUBERNETES,
         answers: Mapping[str, Any] | None = None,
     ) -> Repository:
@@ -80,6 +83,7 @@ class Repository:
             resources=written,
             clusters=(),
             schemas=schemas.with_crds(definitions),
+            charts=charts,
             kubernetes=kubernetes,
             answers=answers,
         )
@@ -97,9 +101,19 @@ class Repository:
         return None if isinstance(schema, Missing) else schema.namespaced
 
     @cached_property
+    def unparsed(self) -> frozenset[str]:
+        """The files that could not be read as YAML, or not all of them."""
+        return frozenset(problem.path for problem in self.problems)
+
+    @cached_property
     def graphs(self) -> tuple[Graph, ...]:
         """The order and ownership of what is applied, for each cluster."""
         return tuple(Graph(cluster) for cluster in self.clusters)
+
+    @cached_property
+    def installations(self) -> tuple[Installation, ...]:
+        """The charts that clusters install, each with the values it is given, once."""
+        return tuple(installations(self.clusters, self.charts))
 
     @cached_property
     def subjects(self) -> Mapping[tuple[str, str, str], tuple[Subject, ...]]:
@@ -156,6 +170,7 @@ def load(path: Path, *, kubernetes: str | None = None, schemas: Path | None = No
     return Repository.of(
         tree,
         schemas=default_store(version, schemas),
+        charts=default_charts(schemas),
         kubernetes=version,
         answers=answers,
     )

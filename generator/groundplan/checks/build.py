@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import posixpath
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -15,6 +17,8 @@ if TYPE_CHECKING:
     from groundplan.repository import Repository
 
 MISSING_PATH = "missing-path"
+PLUGIN = "plugin"
+SYNTAX = "syntax"
 UNIT_PATH = "GIT004"
 """A missing path that the unit names itself, rather than a kustomization that it reaches."""
 ANY_OTHER = "KUS007"
@@ -39,7 +43,7 @@ class Rule:
             passed = 0
             for cluster in repository.clusters:
                 for unit in cluster.units:
-                    found = [p for p in unit.problems if _rule_of(unit, p) == self.id]
+                    found = [p for p in unit.problems if _rule_of(repository, unit, p) == self.id]
                     for problem in found:
                         place = repository.locate(problem.origin, problem.pointer)
                         yield check.fail(problem.message, place, unit.id)
@@ -70,7 +74,7 @@ RULES = (
         "No kustomization runs a program",
         Severity.HIGH,
         "Write the program's output into the repository: engines do not run plugins.",
-        ("plugin", "helm-charts"),
+        (PLUGIN,),
     ),
     Rule(
         "KUS004",
@@ -123,20 +127,40 @@ RULES = (
 KINDS = {kind: rule.id for rule in RULES for kind in rule.kinds}
 
 
-def _rule_of(unit: Unit, problem: Problem) -> str:
+def _rule_of(repository: Repository, unit: Unit, problem: Problem) -> str:
     """The id of the check that reports a problem."""
     if problem.kind == MISSING_PATH and problem.origin == unit.origin:
         return UNIT_PATH
+    told = problem.kind == SYNTAX and problem.origin.path in repository.unparsed
+    if told or (problem.kind == PLUGIN and _is_builtin(repository, problem)):
+        return UNSUPPORTED
     if not problem.evaluated and problem.kind not in KINDS:
         return UNSUPPORTED
     return KINDS.get(problem.kind, ANY_OTHER)
 
 
+def _is_builtin(repository: Repository, problem: Problem) -> bool:
+    """Whether all plugins that a kustomization names here are parts of kustomize itself."""
+    folder = posixpath.dirname(problem.origin.path)
+    field = problem.pointer.removeprefix("/")
+    bodies = [document.body for document in repository.documents.get(problem.origin.path, ())]
+    names = [name for body in bodies if isinstance(body, Mapping) for name in body.get(field) or ()]
+    paths = [posixpath.normpath(posixpath.join(folder, str(name))) for name in names]
+    plugins = [document.body for path in paths for document in repository.documents.get(path, ())]
+    return len(plugins) >= len(names) and all(
+        isinstance(plugin, Mapping) and plugin.get("apiVersion") == "builtin" for plugin in plugins
+    )
+
+
 def _not_built(repository: Repository) -> Iterator[Outcome]:
-    """Count the units that could not be built whole, through no fault of the repository."""
+    """Count the units that could not be built whole, through no fault of their kustomizations."""
     for cluster in repository.clusters:
         for unit in cluster.units:
-            reasons = [problem.message for problem in unit.problems if not problem.evaluated]
+            reasons = [
+                f"{repository.locate(problem.origin, problem.pointer)}: {problem.message}"
+                for problem in unit.problems
+                if _rule_of(repository, unit, problem) == UNSUPPORTED or not problem.evaluated
+            ]
             if reasons:
                 yield Skipped(f"{unit.id} on {cluster.name}", "; ".join(reasons))
             else:

@@ -54,7 +54,7 @@ def command(  # noqa: PLR0913, PLR0917 - click passes each option by itself
 
     Nothing that is read is executed and nothing is fetched. The exit code is 0 when there is no
     finding of the `--fail-on` severity, 1 when there is one, 2 when the command cannot be carried
-    out, and 3 when nothing could be evaluated.
+    out, and 3 when no object could be validated or a check broke off.
     """
     from groundplan.checks import run
     from groundplan.findings import Severity
@@ -75,13 +75,13 @@ def command(  # noqa: PLR0913, PLR0917 - click passes each option by itself
 def exit_code(report: Report, fail_on: Severity) -> ExitCode:
     """What the process says about a report; a run that evaluated nothing is never clean."""
     from groundplan.errors import ExitCode
-    from groundplan.findings import Errored
+    from groundplan.report.summary import summarise
 
     if report.at_least(fail_on):
         return ExitCode.FINDINGS
-    if any(isinstance(o, Errored) for result in report.results for o in result.not_evaluated):
-        return ExitCode.NOT_EVALUATED
-    if not any(result.evaluated for result in report.results):
+    summary = summarise(report)
+    unseen = summary.objects is not None and not summary.objects.validated
+    if summary.errored or unseen or len(summary.idle) == summary.checks:
         return ExitCode.NOT_EVALUATED
     return ExitCode.CLEAN
 

@@ -58,7 +58,7 @@ def _summary(report: Report) -> Iterator[str]:
     summary = summarise(report)
     if summary.objects is not None:
         yield (
-            f"{summary.objects.validated} objects validated / "
+            f"{_count(summary.objects.validated, 'object')} validated / "
             f"{summary.objects.not_evaluated} not evaluated"
         )
     yield f"{_checks(summary)}; {_totals(summary)}"
@@ -67,7 +67,12 @@ def _summary(report: Report) -> Iterator[str]:
 def _checks(summary: Summary) -> str:
     """Write how many checks had something to look at."""
     idle = f", {len(summary.idle)} had nothing to look at" if summary.idle else ""
-    return f"{summary.checks} checks ran{idle}"
+    return f"{_count(summary.checks, 'check')} ran{idle}"
+
+
+def _count(number: int, noun: str) -> str:
+    """Write a number of things."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def _totals(summary: Summary) -> str:
@@ -79,5 +84,4 @@ def _totals(summary: Summary) -> str:
         for severity in sorted(Severity, reverse=True)
         if summary.severities[severity]
     ]
-    noun = "finding" if summary.findings == 1 else "findings"
-    return f"{summary.findings} {noun}: {', '.join(counts)}"
+    return f"{_count(summary.findings, 'finding')}: {', '.join(counts)}"

@@ -1,0 +1,114 @@
+"""Charts that the engine installs, and the values they are given."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from groundplan.checks import Check
+from groundplan.findings import Outcome, Passed, Severity, Skipped
+from groundplan.schemas import Missing
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from groundplan.repository import Repository
+
+EXACT = re.compile(r"v?\d+\.\d+\.\d+([-+][\w.+-]+)?|sha256:[0-9a-f]{64}")
+UNKNOWN = "the chart has no value"
+"""How the comparison with a chart's defaults begins what it says of a value that is not there."""
+
+
+def _values_known(repository: Repository) -> Iterator[Outcome]:
+    """Find values that the chart never reads."""
+    yield from _judge(repository, KNOWN, unknown=True)
+
+
+def _values_accepted(repository: Repository) -> Iterator[Outcome]:
+    """Find values that the chart refuses."""
+    yield from _judge(repository, ACCEPTED, unknown=False)
+
+
+def _judge(repository: Repository, check: Check, *, unknown: bool) -> Iterator[Outcome]:
+    """Compare the values of each release with its chart, and tell one sort of errors."""
+    for installed in repository.installations:
+        chart, release = installed.chart, installed.release
+        if isinstance(chart, Missing):
+            continue
+        faults = [
+            check.fail(
+                f"{release.id}: {message} at {pointer or '/'} of chart {chart.chart} "
+                f"{chart.version}",
+                repository.locate(*installed.place(pointer)),
+                release.id,
+            )
+            for pointer, message in installed.verdict.errors
+            if message.startswith(UNKNOWN) == unknown
+        ]
+        yield from faults
+        if not faults:
+            yield Passed()
+
+
+def _versions_exact(repository: Repository) -> Iterator[Outcome]:
+    """Find charts whose version somebody else decides."""
+    for installed in repository.installations:
+        release = installed.release
+        if EXACT.fullmatch(release.version):
+            yield Passed()
+        else:
+            said = f"version {release.version}" if release.version else "no version"
+            yield EXACTNESS.fail(
+                f"{release.id} installs chart {release.chart} with {said}",
+                repository.locate(release.origin, "/spec"),
+                release.id,
+            )
+
+
+def _defaults_available(repository: Repository) -> Iterator[Outcome]:
+    """Count the charts, and the parts of charts, whose values nobody could compare."""
+    skipped: Counter[tuple[str, str]] = Counter()
+    for installed in repository.installations:
+        release, chart = installed.release, installed.chart
+        if isinstance(chart, Missing):
+            skipped[f"chart {release.chart} {release.version}".rstrip(), chart.reason] += 1
+            continue
+        partly = installed.verdict.not_evaluated
+        for pointer, reason in partly:
+            skipped[f"values of {release.chart} at {pointer or '/'}", reason] += 1
+        if not partly:
+            yield Passed()
+    for (subject, reason), count in sorted(skipped.items()):
+        yield Skipped(subject, reason, count)
+
+
+KNOWN = Check(
+    "CHT001",
+    "Every chart value is one that the chart has",
+    Severity.MEDIUM,
+    "Correct the name, or remove the value: Helm ignores it without a word.",
+    _values_known,
+)
+ACCEPTED = Check(
+    "CHT002",
+    "Every chart value is one that the chart accepts",
+    Severity.HIGH,
+    "Correct the value: Helm refuses to install the chart with it.",
+    _values_accepted,
+)
+EXACTNESS = Check(
+    "CHT003",
+    "Every chart has an exact version",
+    Severity.LOW,
+    "Name one version: with a range, clusters change without a commit.",
+    _versions_exact,
+)
+AVAILABLE = Check(
+    "CHT004",
+    "The defaults of every chart are known",
+    Severity.INFO,
+    "Give a folder with the chart's values by `--schemas`.",
+    _defaults_available,
+)
+CHECKS = (KNOWN, ACCEPTED, EXACTNESS, AVAILABLE)
