@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import Any, TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from groundplan.schemas.crd import Definition, strict_schemas
 from groundplan.schemas.packs import INDEX, canonical
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
     from groundplan.schemas.core import Core
     from groundplan.schemas.provenance import LeftOut, Provenance
-    from collections.abc import Iterable, Mapping
 
 
 @dataclass(frozen=True, slots=True)

@@ -144,10 +144,10 @@ def _field(node: Mapping[str, Any], required: bool) -> dict[str, Any]:
     """Convert a field, a list item or a map value. An optional one may be null, as Go reads it."""
     if "$ref" in node:
         return _reference(node["$ref"], required)
-    type = node.get("type")
-    if type is None:
+    named = node.get("type")
+    if named is None:
         return {}
-    out: dict[str, Any] = {"type": type if required else [type, "null"]}
+    out: dict[str, Any] = {"type": named if required else [named, "null"]}
     if "items" in node:
         out["items"] = _field(node["items"], required=True)
     if "additionalProperties" in node:

@@ -10,7 +10,8 @@ from groundplan.schemas.formats import BASE64, PLAIN_WORDS
 from groundplan.schemas.walk import fields_at
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+
     from jsonschema_rs import ValidationError
 
 _SHOWN = 60
@@ -55,33 +56,48 @@ def _explain(error: ValidationError, schema: Mapping[str, Any]) -> Iterator[tupl
 
 
 def _sentence(kind: Any, error: ValidationError) -> str:
-    value = _shown(error.instance)
-    match kind.name:
-        case "required":
-            return f'"{kind.property}" is missing'
-        case "type":
-            return f"expected {_either(kind.types)}, found {_type(error.instance)}"
-        case "enum":
-            options = [option for option in kind.options if option is not None]
-            hint = did_you_mean(str(error.instance), [str(option) for option in options])
-            return f"{value} is not one of {', '.join(map(_shown, options))}{hint}"
-        case "pattern":
-            if kind.pattern == BASE64:
-                return "the value is not base64"
-            wanted = PLAIN_WORDS.get(kind.pattern)
-            return (
-                f"{value} is not {wanted}" if wanted else f"{value} does not match {kind.pattern}"
-            )
-        case "minimum" | "exclusiveMinimum":
-            return f"{value} is too small: the limit is {kind.limit}"
-        case "maximum" | "exclusiveMaximum":
-            return f"{value} is too large: the limit is {kind.limit}"
-        case "oneOf":
-            return "fits more than one of the forms of which exactly one is allowed"
-        case "not":
-            return "has a form that is not allowed here"
-        case _:
-            return error.message
+    write = _SENTENCES.get(kind.name)
+    return write(kind, error.instance) if write else error.message
+
+
+def _enum(kind: Any, value: Any) -> str:
+    options = [option for option in kind.options if option is not None]
+    hint = did_you_mean(str(value), [str(option) for option in options])
+    return f"{_shown(value)} is not one of {', '.join(map(_shown, options))}{hint}"
+
+
+def _pattern(kind: Any, value: Any) -> str:
+    if kind.pattern == BASE64:
+        # The value may be a secret.
+        return "the value is not base64"
+    wanted = PLAIN_WORDS.get(kind.pattern)
+    return (
+        f"{_shown(value)} is not {wanted}"
+        if wanted
+        else (f"{_shown(value)} does not match {kind.pattern}")
+    )
+
+
+def _too_small(kind: Any, value: Any) -> str:
+    return f"{_shown(value)} is too small: the limit is {kind.limit}"
+
+
+def _too_large(kind: Any, value: Any) -> str:
+    return f"{_shown(value)} is too large: the limit is {kind.limit}"
+
+
+_SENTENCES: dict[str, Callable[[Any, Any], str]] = {
+    "required": lambda kind, _: f'"{kind.property}" is missing',
+    "type": lambda kind, value: f"expected {_either(kind.types)}, found {_type(value)}",
+    "enum": _enum,
+    "pattern": _pattern,
+    "minimum": _too_small,
+    "exclusiveMinimum": _too_small,
+    "maximum": _too_large,
+    "exclusiveMaximum": _too_large,
+    "oneOf": lambda *_: "fits more than one of the forms of which exactly one is allowed",
+    "not": lambda *_: "has a form that is not allowed here",
+}
 
 
 def _no_form(context: Iterable[Iterable[ValidationError]], error: ValidationError) -> str:
@@ -94,7 +110,7 @@ def _no_form(context: Iterable[Iterable[ValidationError]], error: ValidationErro
         return f"one of {', '.join(names)} is needed"
     types = [first for first in here if first.kind.name == "type"]
     if types and len(types) == len(firsts):
-        wanted = [type for first in types for type in first.kind.types]
+        wanted = [name for first in types for name in first.kind.types]
         return f"expected {_either(wanted)}, found {_type(error.instance)}"
     reasons = dict.fromkeys(_sentence(first.kind, first) for first in firsts)
     return "fits none of the allowed forms: " + "; or ".join([*reasons][:_FORMS])

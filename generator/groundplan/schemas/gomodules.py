@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+
+from groundplan.errors import ToolError
+from groundplan.process import Command, which
+from groundplan.schemas.provenance import Missing
+
+_MINUTES = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,10 +27,36 @@ class Module:
         return f"{self.path}@{self.version}"
 
 
-def in_cache(module: Module) -> Path | None:
-    """Return the folder of a module that was downloaded before, without starting Go."""
-    folder = _module_cache() / _escaped(str(module))
-    return folder if folder.is_dir() else None
+def folder(module: Module, *, download: bool) -> Path | Missing:
+    """Return the folder with a module's files, or why it cannot be had.
+
+    Args:
+        module: What is wanted.
+        download: Whether `go mod download` may fill the module cache.
+    """
+    cached = _module_cache() / _escaped(str(module))
+    if cached.is_dir():
+        return cached
+    if not download:
+        return Missing(f"Go module {module} is not in the module cache")
+    go = which("go")
+    if go is None:
+        return Missing(f"Go module {module} was not tried: there is no `go` in PATH")
+    return _download(go, module)
+
+
+def _download(go: Path, module: Module) -> Path | Missing:
+    argv = (str(go), "mod", "download", "-json", str(module))
+    with tempfile.TemporaryDirectory() as nowhere:
+        command = Command(argv, cwd=Path(nowhere), timeout=60 * _MINUTES, ok=(0, 1))
+        try:
+            said = json.loads(command.run().text)
+        except (ToolError, ValueError) as error:
+            return Missing(f"Go module {module} cannot be downloaded: {error}")
+    if place := said.get("Dir"):
+        return Path(place)
+    reason = " ".join(str(said.get("Error", "no folder was named")).split())
+    return Missing(f"Go module {module} cannot be downloaded: {reason}")
 
 
 def _module_cache() -> Path:

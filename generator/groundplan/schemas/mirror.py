@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import re
 from functools import cached_property
 from hashlib import sha256
-from typing import Any, TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
 from groundplan.errors import UsageError
-from groundplan.schemas import crd, reading
+from groundplan.schemas import chart_files, crd, reading
+from groundplan.schemas.charts import StoredChart
 from groundplan.schemas.compilation import Brought, digest
 from groundplan.schemas.provenance import Provenance
 
 if TYPE_CHECKING:
-    from pathlib import Path
     from collections.abc import Iterator
+    from pathlib import Path
+
+    from groundplan.schemas.charts import ChartFiles
+
+_UNRELEASED = re.compile(r"v?0\.0\.\d|v?1\.0\.0-devel")
+"""Versions of source trees, which are replaced when the chart is released."""
 
 
 class Mirror:
@@ -67,6 +74,36 @@ class Mirror:
         manifests = (m for file in sorted(folder.iterdir()) for m in _objects(file))
         found = tuple(d for manifest in manifests if (d := crd.definition(manifest)))
         return Brought(self._provenance(entry, digest(found)), found) if found else None
+
+    def chart(self, component: str, folder: str = "chart") -> ChartFiles | None:
+        """Return the files of a component's chart, or None when the folder has none."""
+        try:
+            return chart_files.read(self.path / component / folder)
+        except (yaml.YAMLError, ValueError) as error:
+            raise UsageError(
+                "schemas.bad-mirror",
+                f"is no chart: {error}",
+                where=f"{self.path / component / folder}",
+                fix="restore the file",
+            ) from error
+
+    def all_charts(self) -> Iterator[StoredChart]:
+        """Yield every chart. One whose source tree leaves the version open has its component's."""
+        for component, entry in self.entries.items():
+            listed = [entry["chart"], *entry.get("more_charts", ())] if entry.get("chart") else []
+            for about in listed:
+                if files := self.chart(component, about.get("directory", "chart")):
+                    yield self._stored(entry, files)
+
+    def _stored(self, entry: dict[str, Any], files: ChartFiles) -> StoredChart:
+        version = files.version
+        if _UNRELEASED.match(version):
+            version = str(entry["version"])
+        source = str(entry.get("chart_source") or entry["source"])
+        about = Provenance(
+            files.name, version, source, files.sha256, str(entry.get("license", "unknown"))
+        )
+        return StoredChart(files, version, about)
 
     def all_crds(self) -> Iterator[Brought]:
         """Yield the CRDs of every component."""

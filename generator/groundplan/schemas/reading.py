@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
@@ -41,4 +41,7 @@ def document(text: str | bytes) -> Any:
     Raises:
         yaml.YAMLError: The text is not one YAML document.
     """
-    return yaml.load(text, Loader=_Loader)
+    documents = list(yaml.load_all(text, Loader=_Loader))
+    if len(documents) > 1:
+        raise yaml.YAMLError(f"{len(documents)} documents where one is expected")
+    return documents[0] if documents else None

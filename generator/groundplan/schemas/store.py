@@ -15,6 +15,7 @@ from groundplan.schemas.walk import keyword_at
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
+
     from jsonschema_rs import Draft7Validator
 
 Errors = tuple[tuple[str, str], ...]
@@ -120,10 +121,10 @@ class SchemaStore:
 
     def lookup(self, group: str, version: str, kind: str) -> Schema | Missing:
         """Return the schema of a kind, or why there is none."""
-        id = KindId(group, version, kind)
-        found = self._found.get(id)
+        wanted = KindId(group, version, kind)
+        found = self._found.get(wanted)
         if found is None:
-            found = self._found[id] = self._lookup(id)
+            found = self._found[wanted] = self._lookup(wanted)
         return found
 
     def validate_many(self, bodies: Iterable[Any]) -> Iterator[Errors | Missing]:

@@ -4,34 +4,46 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-
-from groundplan.schemas import cache
-from groundplan.schemas.store import SchemaStore
 from typing import TYPE_CHECKING
 
+from groundplan.schemas import cache
+from groundplan.schemas.charts import ChartStore
+from groundplan.schemas.provenance import Missing
+from groundplan.schemas.store import SchemaStore
+
 if TYPE_CHECKING:
-    from groundplan.schemas.provenance import Missing
+    from groundplan.schemas.mirror import Mirror
 
 MIRROR_VARIABLE = "GROUNDPLAN_UPSTREAM"
 """Environment variable that names a mirror folder."""
+
+_CRDS = "crds.zip"
+_CHARTS = "charts.zip"
 
 
 def default_store(kubernetes: str, mirror: Path | None = None) -> SchemaStore:
     """Open the schemas of a Kubernetes minor version such as 1.37.
 
     Looks in the mirror folder (given, or named by $GROUNDPLAN_UPSTREAM), then among what was
-    fetched, then in what came with the wheel. Never uses the network.
+    fetched, then in what came with the wheel; a source checkout has no wheel and compiles what the
+    Go module cache holds. Never uses the network.
 
     Raises:
         UsageError: `schemas.no-mirror` or `schemas.bad-mirror`.
         NotEvaluatedError: `schemas.unreadable-store`.
     """
-    crds = [place / "crds.zip" for place in (cache.folder(), cache.bundled())]
-    if folder := mirror_folder(mirror):
-        crds.insert(0, compiled_mirror(folder))
-    return SchemaStore.open(
-        kubernetes, core=_core(kubernetes), crds=[path for path in crds if path.is_file()]
-    )
+    crds = _packs(_CRDS, mirror)
+    return SchemaStore.open(kubernetes, core=_kubernetes(kubernetes), crds=crds)
+
+
+def default_charts(mirror: Path | None = None) -> ChartStore:
+    """Open the chart defaults, in the same order as `default_store`.
+
+    Raises:
+        UsageError: `schemas.no-mirror` or `schemas.bad-mirror`.
+        NotEvaluatedError: `schemas.unreadable-store`.
+    """
+    return ChartStore.open(_packs(_CHARTS, mirror))
 
 
 def mirror_folder(given: Path | None = None) -> Path | None:
@@ -40,23 +52,69 @@ def mirror_folder(given: Path | None = None) -> Path | None:
     return given or (Path(named) if named else None)
 
 
-def compiled_mirror(folder: Path) -> Path:
-    """Return the compiled CRDs of a mirror folder, made when it has changed since."""
-    from groundplan.schemas import compilation, packs
+def _packs(name: str, mirror: Path | None) -> list[Path]:
+    """Return the packs to look in, best first.
+
+    What a mirror folder has in another version than the one that this groundplan is made for
+    comes last: any other source is closer.
+    """
+    found = [place / name for place in (cache.folder(), cache.bundled())]
+    found = [path for path in found if path.is_file()]
+    if given := mirror_folder(mirror):
+        compiled = _compiled_mirror(given)
+        return [compiled / name, *found, *_without_wheel(found, name), compiled / f"other-{name}"]
+    return [*found, *_without_wheel(found, name)]
+
+
+def _without_wheel(found: list[Path], name: str) -> list[Path]:
+    """In a source checkout, compile what the Go module cache holds."""
+    if found:
+        return []
+    from groundplan.schemas.fetch import Sources, fetch
+
+    folder = cache.folder() / "local"
+    if not (folder / name).is_file():
+        fetch(folder, Sources(network=False), minors=())
+    return [folder / name]
+
+
+def _compiled_mirror(folder: Path) -> Path:
+    """Return the folder with the compiled data of a mirror, made when the mirror has changed."""
     from groundplan.schemas.mirror import Mirror
 
     mirror = Mirror(folder)
-    target = cache.folder() / f"mirror-{mirror.fingerprint}" / "crds.zip"
-    if not target.is_file():
-        packs.write(target, compilation.crd_documents(mirror.all_crds()))
+    target = cache.folder() / f"mirror-{mirror.fingerprint}"
+    if not (target / _CHARTS).is_file():
+        _compile_mirror(mirror, target)
     return target
 
 
-def _core(kubernetes: str) -> Path | Missing:
-    name = f"kubernetes-{kubernetes}.zip"
+def _compile_mirror(mirror: Mirror, target: Path) -> None:
+    from groundplan.schemas import charts, compilation, lock, packs
+
+    locked = lock.load()
+    pinned = {one.name: one.version for one in locked.components.values()}
+    crds: tuple[list[compilation.Brought], ...] = ([], [])
+    for brought in mirror.all_crds():
+        about = brought.provenance
+        crds[pinned.get(about.component, about.version) != about.version].append(brought)
+    packs.write(target / _CRDS, compilation.crd_documents(crds[0]))
+    packs.write(target / f"other-{_CRDS}", compilation.crd_documents(crds[1]))
+    packs.write(target / f"other-{_CHARTS}", charts.documents(()))
+    # Written last: its presence says that the others are there.
+    packs.write(target / _CHARTS, charts.documents(mirror.all_charts()))
+
+
+def _kubernetes(minor: str) -> Path | Missing:
+    """Return the pack of a Kubernetes version; what the Go module cache holds is compiled."""
+    name = f"kubernetes-{minor}.zip"
     for place in (cache.folder(), cache.bundled()):
         if (place / name).is_file():
             return place / name
-    from groundplan.schemas.kubernetes import compiled
+    from groundplan.schemas.fetch import fetch_kubernetes
 
-    return compiled(kubernetes, cache.folder() / name)
+    path = cache.folder() / name
+    missing = fetch_kubernetes(path, minor, network=False)
+    if missing is None:
+        return path
+    return Missing(f"{missing.reason}; `groundplan schemas fetch` gets it")

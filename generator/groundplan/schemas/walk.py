@@ -24,11 +24,10 @@ def keyword_at(schema: Node, path: Sequence[str | int], keyword: str) -> Any:
 
 def _nodes_at(schema: Node, path: Sequence[str | int]) -> list[Node]:
     """Return the schemas that apply at a path, references followed."""
-    definitions: Mapping[str, Node] = schema.get("definitions", {})
-    nodes = list(_flat(schema, definitions))
+    nodes = list(_flat(schema, schema, ()))
     for step in path:
         below = [child for node in nodes for child in _step(node, step)]
-        nodes = [flat for child in below for flat in _flat(child, definitions)]
+        nodes = [flat for child in below for flat in _flat(child, schema, ())]
     return nodes
 
 
@@ -42,12 +41,24 @@ def _step(node: Node, step: str | int) -> Iterator[Node]:
         yield child
 
 
-def _flat(node: Node, definitions: Mapping[str, Node]) -> Iterator[Node]:
-    """Yield a schema and those that apply beside it."""
+def _flat(node: Node, root: Node, within: tuple[str, ...]) -> Iterator[Node]:
+    """Yield a schema and those that apply beside it; `within` are references being followed."""
     yield node
     ref = node.get("$ref")
-    if isinstance(ref, str):
-        yield from _flat(definitions[ref.removeprefix("#/definitions/")], definitions)
+    if isinstance(ref, str) and ref not in within:
+        yield from _flat(_resolved(root, ref), root, (*within, ref))
     for keyword in ("allOf", "anyOf", "oneOf"):
         for child in node.get(keyword, ()):
-            yield from _flat(child, definitions)
+            if isinstance(child, Mapping):
+                yield from _flat(child, root, within)
+
+
+def _resolved(root: Node, ref: str) -> Node:
+    """Return what a reference inside the document names; elsewhere nothing is known."""
+    node: Any = root
+    if not ref.startswith("#"):
+        return {}
+    for step in ref.split("/")[1:]:
+        name = step.replace("~1", "/").replace("~0", "~")
+        node = node.get(name, {}) if isinstance(node, Mapping) else {}
+    return node if isinstance(node, Mapping) else {}

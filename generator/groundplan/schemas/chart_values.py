@@ -1,0 +1,216 @@
+"""The values of a release against what the chart knows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from groundplan.schemas.charts import ChartDefaults
+from groundplan.schemas.explain import did_you_mean, explain, pointer
+from groundplan.schemas.provenance import Missing
+from groundplan.schemas.walk import fields_at
+
+Path = tuple[str | int, ...]
+
+_ANY = frozenset(
+    ("config", "data", "env", "lifecycle", "limits", "requests", "resources", "template", "tls")
+)
+_ANY_ENDINGS = (
+    "affinity", "annotations", "config", "labels", "probe", "securitycontext", "selector",
+    "strategy",
+)  # fmt: skip
+"""Names under which charts pass on what they are given: parts of Kubernetes objects, settings."""
+
+_EVERYWHERE = frozenset(("global", "tags"))
+"""Keys of Helm itself, which the charts below may read."""
+
+
+@dataclass(frozen=True, slots=True)
+class ValuesVerdict:
+    """What is wrong with the values of a release, and what nobody could say."""
+
+    errors: tuple[tuple[str, str], ...]
+    """JSON pointers into the values, and sentences."""
+    not_evaluated: tuple[tuple[str, str], ...] = field(default=())
+    """JSON pointers of values that were accepted unseen, and why."""
+
+
+def unknown_values(values: Mapping[str, Any], chart: ChartDefaults) -> ValuesVerdict:
+    """Find values that a chart does not have, or that its schema refuses.
+
+    A value is known when the defaults have its path, when comments beside them or the schema name
+    it, or when it lies in an object that the chart passes on as it is.
+    """
+    errors = dict(_schema_errors(values, chart))
+    not_evaluated: dict[str, str] = {}
+    for path, message, evaluated in _walk(values, chart, ()):
+        if evaluated:
+            errors.setdefault(path, message)
+        else:
+            not_evaluated[path] = message
+    if chart.schema is not None and (reason := _uncheckable(chart)):
+        not_evaluated[""] = reason
+    return ValuesVerdict(tuple(sorted(errors.items())), tuple(sorted(not_evaluated.items())))
+
+
+def _walk(
+    values: Mapping[str, Any], chart: ChartDefaults, at: Path
+) -> Iterator[tuple[str, str, bool]]:
+    """Yield a pointer, a message and whether it was evaluated."""
+    for key, value in values.items():
+        dependency = chart.dependencies.get(key) if not at else None
+        if isinstance(dependency, ChartDefaults):
+            if isinstance(value, Mapping):
+                yield from _dependency(value, dependency, chart, key)
+        elif isinstance(dependency, Missing):
+            yield from _unseen(key, value, chart, dependency)
+        elif not at and key in _EVERYWHERE:
+            continue
+        else:
+            yield from _entry(key, value, chart, at)
+
+
+def _unseen(
+    key: str, value: Any, chart: ChartDefaults, dependency: Missing
+) -> Iterator[tuple[str, str, bool]]:
+    """Accept the values of a chart whose defaults are not there, as far as they are not known."""
+    if not isinstance(value, Mapping):
+        return
+    if not isinstance(chart.values.get(key), Mapping):
+        yield pointer((key,)), dependency.reason, False
+        return
+    own = {name: below for name, below in value.items() if name != "enabled"}
+    for path, _, _ in _walk(own, chart, (key,)):
+        yield path, dependency.reason, False
+
+
+def _entry(key: str, value: Any, chart: ChartDefaults, at: Path) -> Iterator[tuple[str, str, bool]]:
+    """Look at one key of an object whose defaults are known."""
+    path = (*at, key)
+    defaults = _at(chart.values, at)
+    if key not in defaults:
+        if not _is_open(defaults, key, chart, at):
+            known = {*defaults, *_mentioned(chart, at)}
+            yield pointer(path), f'the chart has no value "{key}"{did_you_mean(key, known)}', True
+        return
+    default = defaults[key]
+    if not isinstance(default, Mapping) or not default or _passes_on(key):
+        return
+    if isinstance(value, Mapping):
+        yield from _walk(value, chart, path)
+    elif value is not None:
+        yield pointer(path), "the chart has an object here", True
+
+
+def _dependency(
+    values: Mapping[str, Any], dependency: ChartDefaults, chart: ChartDefaults, key: str
+) -> Iterator[tuple[str, str, bool]]:
+    """Look at the values of a chart below, which the chart above may add to."""
+    added = chart.values.get(key)
+    known = ChartDefaults(
+        chart=dependency.chart,
+        version=dependency.version,
+        values=_merged(dependency.values, added if isinstance(added, Mapping) else {}),
+        schema=dependency.schema,
+        commented={
+            **dependency.commented,
+            **_below(chart.commented, f"/{key}", dependency.commented),
+        },
+        dependencies=dependency.dependencies,
+        provenance=dependency.provenance,
+    )
+    # Helm itself reads `enabled`, through the condition in Chart.yaml.
+    own = {name: value for name, value in values.items() if name != "enabled"}
+    verdict = unknown_values(own, known)
+    for found, evaluated in ((verdict.errors, True), (verdict.not_evaluated, False)):
+        for path, message in found:
+            yield pointer((key,)) + path, message, evaluated
+
+
+def _below(
+    commented: Mapping[str, tuple[str, ...]], prefix: str, own: Mapping[str, tuple[str, ...]]
+) -> dict[str, tuple[str, ...]]:
+    """The keys that the chart above mentions for a chart below, with the latter's own."""
+    lines = {
+        path.removeprefix(prefix): names
+        for path, names in commented.items()
+        if path == prefix or path.startswith(prefix + "/")
+    }
+    return {path: tuple(sorted({*names, *own.get(path, ())})) for path, names in lines.items()}
+
+
+def _is_open(defaults: Mapping[str, Any], key: str, chart: ChartDefaults, at: Path) -> bool:
+    """Whether an object may have keys that its defaults lack, or this one."""
+    if key in _mentioned(chart, at):
+        return True
+    # Names with dots and slashes are entries of a file or labels, not names of values.
+    return any("." in name or "/" in name for name in (*defaults, key))
+
+
+def _passes_on(key: str) -> bool:
+    name = key.lower()
+    return name in _ANY or name.endswith(_ANY_ENDINGS)
+
+
+def _mentioned(chart: ChartDefaults, at: Path) -> set[str]:
+    """The keys of an object that comments or the schema name."""
+    named = set(chart.commented.get(pointer(at), ()))
+    return named | set(fields_at(chart.schema, at)) if chart.schema else named
+
+
+def _at(values: Mapping[str, Any], path: Path) -> Mapping[str, Any]:
+    node: Any = values
+    for step in path:
+        node = node[step]
+    found: Mapping[str, Any] = node
+    return found
+
+
+def _merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """Lay values over others as Helm does: objects are merged, null removes, the rest replaces."""
+    out = dict(base)
+    for key, value in over.items():
+        below = out.get(key)
+        if value is None and key in base:
+            del out[key]
+        elif isinstance(value, Mapping) and isinstance(below, Mapping):
+            out[key] = _merged(below, value)
+        else:
+            out[key] = value
+    return out
+
+
+def _uncheckable(chart: ChartDefaults) -> str:
+    """Why the chart's schema cannot be used; empty when it can."""
+    validator = _validator(chart)
+    return validator if isinstance(validator, str) else ""
+
+
+def _schema_errors(values: Mapping[str, Any], chart: ChartDefaults) -> Iterator[tuple[str, str]]:
+    """Validate the values as Helm does: laid over the defaults."""
+    validator = _validator(chart)
+    if validator is None or isinstance(validator, str) or chart.schema is None:
+        return
+    merged = _merged(chart.values, values)
+    if validator.is_valid(merged):
+        return
+    before = set(explain(validator.iter_errors(dict(chart.values)), chart.schema))
+    yield from (
+        found
+        for found in explain(validator.iter_errors(merged), chart.schema)
+        if found not in before
+    )
+
+
+def _validator(chart: ChartDefaults) -> Any:
+    """Compile the chart's schema: None without one, the reason when it cannot be compiled."""
+    from jsonschema_rs import validator_for
+
+    if chart.schema is None:
+        return None
+    try:
+        return validator_for(dict(chart.schema), offline=True)
+    except ValueError as error:
+        reason = str(error).splitlines()[0][:200]
+        return f"the schema of {chart.chart} {chart.version} cannot be used: {reason}"
