@@ -11,6 +11,7 @@ import sys
 import time
 from pathlib import Path
 
+import jinja2
 import pytest
 from click.testing import CliRunner, Result
 from prompt_toolkit.application import create_app_session
@@ -20,6 +21,7 @@ from prompt_toolkit.output import DummyOutput
 from groundplan import cli, copier_adapter, template
 from groundplan.answers import Answers, read
 from groundplan.cli import wizard
+from groundplan.copier_adapter import quick
 from groundplan.errors import AnswersError, ExitCode, TemplateError, ToolError, UsageError
 from groundplan.scaffold import create
 from groundplan.template import Template
@@ -119,7 +121,7 @@ def test_the_slow_way_gives_the_same_files(tmp_path: Path, monkeypatch: pytest.M
 def test_an_unknown_inside_of_copier_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     assert copier_adapter.familiar()
 
-    monkeypatch.delattr(copier_adapter.copier_main.Worker, "_render_context")
+    monkeypatch.delattr(quick.copier_main.Worker, "_render_context")
 
     assert not copier_adapter.familiar()
 
@@ -137,14 +139,14 @@ def test_rendering_starts_no_process(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 def test_every_template_is_compiled_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     compiled: list[str] = []
-    compile_template = copier_adapter.jinja2.Environment.compile
+    compile_template = jinja2.Environment.compile
 
     def count(self: object, source: str, *rest: object, **options: object) -> object:
         if isinstance(source, str):
             compiled.append(source)
         return compile_template(self, source, *rest, **options)  # type: ignore[arg-type, call-overload]
 
-    monkeypatch.setattr(copier_adapter.jinja2.Environment, "compile", count)
+    monkeypatch.setattr(jinja2.Environment, "compile", count)
     blueprint = toy(tmp_path / "toy", question="names: {type: yaml, default: [a, b, c, d]}\n")
     (blueprint.root / "blueprints" / "file.txt.jinja").unlink()
     folder = blueprint.root / "blueprints" / "#% yield name from names %##{ name }##% endyield %#"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from groundplan import copier_adapter
+from groundplan import tracing
 from groundplan.answers import Answers, checked, questions, read
 from groundplan.errors import UsageError
 from groundplan.plan import Plan
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from groundplan.catalogue import Component
-    from groundplan.copier_adapter import Made
     from groundplan.template import Template
+    from groundplan.tracing import Made
 
 ANSWERS_FILE = ".copier-answers.yml"
 
@@ -63,7 +63,7 @@ def explain(file: Path, template: Template) -> Explanation:
     """
     root, path = _place(file)
     given = checked(read(root / ANSWERS_FILE), template)
-    made = copier_adapter.trace(template, given.values, path)
+    made = tracing.trace(template, given.values, path)
     if made is None:
         return _own(path, given)
     plan = Plan.of(made.answers["plan"])
@@ -131,9 +131,7 @@ def _dependencies(
     if component:
         data = f"blueprints/components/{component.name}.yaml"
         texts[data] = _text(template, data)
-    used = {
-        place: copier_adapter.variables(template, (text,)) for place, text in texts.items() if text
-    }
+    used = {place: tracing.variables(template, (text,)) for place, text in texts.items() if text}
     for question in questions(template):
         places = [place for place, names in used.items() if question.name in names]
         if component and question.name == "tier":
