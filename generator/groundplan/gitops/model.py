@@ -77,6 +77,10 @@ class Unit:
     releases: tuple[Release, ...]
     """Charts among what it applies (or that it is itself)."""
     problems: tuple[Problem, ...]
+    suspended: bool = False
+    """Nobody reconciles it for now."""
+    unresolved: tuple[Resource, ...] = ()
+    """Objects that it applies too, but whose contents cannot be known here; see `problems`."""
 
 
 @dataclass(frozen=True, slots=True)

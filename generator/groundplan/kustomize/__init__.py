@@ -7,12 +7,18 @@ that this builder cannot do exactly.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from groundplan.documents import Document
+from groundplan.kustomize import patches
 from groundplan.kustomize.building import Build, Builder
+from groundplan.kustomize.items import Item, Items
+from groundplan.kustomize.problems import BuildError, Fault
+from groundplan.kustomize.reading import copied
+from groundplan.resources import Origin
 from groundplan.tree import Tree
 
-__all__ = ["Build", "Builder", "build"]
+__all__ = ["Build", "BuildError", "Builder", "build", "patched"]
 
 
 def build(
@@ -31,3 +37,13 @@ def build(
         confined: Refuse files above a kustomization's own folder.
     """
     return Builder(tree, documents, confined=confined).build(path)
+
+
+def patched(body: Mapping[str, Any], entry: Mapping[str, Any]) -> dict[str, Any]:
+    """One object after one entry of `patches`; unchanged when the patch is not for it."""
+    items = Items([Item(copied(body), Origin(""))])
+    try:
+        patches.apply(items, patches.parse(str(entry.get("patch", "")), entry), partial=True)
+    except Fault:
+        return dict(body)
+    return items.members[0].body if len(items) else {}

@@ -179,5 +179,5 @@ def decode_kustomization(body: Any) -> dict[str, Any]:
     result["images"] = [*result.get("images", ()), *result.pop("imageTags", ())]
     for generator in (*result.get("configMapGenerator", ()), *result.get("secretGenerator", ())):
         if generator.get("env"):
-            generator["envs"] = [*generator.get("envs", ()), generator["env"]]
+            generator["envs"] = [*generator.get("envs", ()), generator.pop("env")]
     return result

@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 import yaml
-from yaml.cyaml import CParser
+from yaml.cyaml import CParser  # type: ignore[attr-defined]
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from groundplan.documents import Document
@@ -24,7 +24,7 @@ _TOLD_APART = re.compile(
 """Unquoted words that the two YAML libraries of the Kubernetes world read differently."""
 
 
-class _Composer(CParser):  # type: ignore[misc]
+class _Composer(CParser):
     """Composes nodes; leaves the meaning of scalars to `resolve`."""
 
     def resolve(self, kind: type[Node], value: str | None, implicit: Any) -> str:
@@ -86,7 +86,7 @@ def _construct(node: Node) -> Any:
                 result.setdefault(name, inherited)
         elif isinstance(key, ScalarNode):
             constructed = _construct(value)
-            if constructed is EMPTY and node.flow_style:
+            if constructed is EMPTY and getattr(node, "flow_style", False):
                 constructed = EMPTY_IN_FLOW
             result[key.value] = constructed
         else:

@@ -1,0 +1,222 @@
+"""Follows Flux from an entry point through every Kustomization to the objects it applies."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from groundplan.gitops import substitution
+from groundplan.gitops.envsubst import SubstitutionError
+from groundplan.gitops.flux_build import FluxBuilds
+from groundplan.gitops.flux_entry import GROUP, SOURCES, Entry, find, source_of
+from groundplan.gitops.flux_release import releases_of
+from groundplan.gitops.model import Cluster, Engine, Problem, Unit
+from groundplan.gitops.ordering import Key, in_order
+from groundplan.gitops.scene import Scene, dig, folder, maps, same_repository
+from groundplan.gitops.sops import decrypted
+from groundplan.gitops.substitution import Variables
+from groundplan.resources import Resource, ResourceId
+
+
+def load(scene: Scene) -> tuple[Cluster, ...]:
+    """Every cluster that Flux looks after."""
+    builds = FluxBuilds(scene)
+    return tuple(_Walk(scene, builds, entry).cluster() for entry in find(scene))
+
+
+@dataclass(slots=True)
+class _Applied:
+    """A Kustomization that has been followed."""
+
+    unit: Resource
+    resources: tuple[Resource, ...] = ()
+    unresolved: tuple[Resource, ...] = ()
+    problems: list[Problem] = field(default_factory=list)
+
+
+class _Walk:
+    """One cluster."""
+
+    def __init__(self, scene: Scene, builds: FluxBuilds, entry: Entry) -> None:
+        self._scene = scene
+        self._builds = builds
+        self._entry = entry
+        self._applied: dict[Key, _Applied] = {}
+        self._parents: dict[Key, Key] = {}
+        self._built: dict[Key, tuple[Resource, ...]] = {}
+
+    def cluster(self) -> Cluster:
+        """Follow every Kustomization and put them into order."""
+        waiting = list(self._entry.roots)
+        while waiting:
+            ready = [unit for unit in waiting if self._has_variables(unit)]
+            unit = (ready or waiting)[0]
+            waiting.remove(unit)
+            if unit.id.key not in self._applied:
+                waiting.extend(self._follow(unit))
+        objects = self._objects()
+        units = [self._unit(applied, objects) for applied in self._applied.values()]
+        ordered = in_order(units, self._parents)
+        return Cluster(self._entry.name, Engine.FLUX, self._entry.path, ordered)
+
+    def _follow(self, unit: Resource) -> list[Resource]:
+        """Build one Kustomization; give those that it applies in turn."""
+        applied = _Applied(unit)
+        self._applied[unit.id.key] = applied
+        reason = self._elsewhere(unit)
+        if reason:
+            applied.problems.append(reason)
+            return []
+        build = self._builds.build(unit)
+        applied.problems.extend(build.problems)
+        self._built[unit.id.key] = build.resources
+        self._substitute(applied, build.resources)
+        below = [r for r in applied.resources if _is_unit(r)]
+        for child in below:
+            self._parents.setdefault(child.id.key, unit.id.key)
+        applied.problems.extend(_unevaluated(applied.resources))
+        return below
+
+    def _elsewhere(self, unit: Resource) -> Problem | None:
+        """Why a Kustomization does not take its objects from this repository."""
+        source = source_of(unit)
+        if dig(unit.body, "spec", "kubeConfig"):
+            message = "applies to another cluster, by a kubeConfig that is not in the repository"
+            return Problem("other-cluster", message, unit.origin, "/spec/kubeConfig", False)
+        if source is None or self._entry.source is None or source.key == self._entry.source.key:
+            return None
+        found = next((r for r in self._objects() if r.id.key == source.key), None)
+        url = str(dig(found.body, "spec", "url", default="")) if found else ""
+        if found and same_repository(url, self._entry.url):
+            return None
+        what = f"is in {url}" if url else "is not in this repository"
+        message = f"its source {source.kind} {source.name} {what}; nothing is fetched"
+        return Problem("other-source", message, unit.origin, "/spec/sourceRef", False)
+
+    def _objects(self) -> list[Resource]:
+        return [resource for applied in self._applied.values() for resource in applied.resources]
+
+    def _has_variables(self, unit: Resource) -> bool:
+        return all(self._variables_in(unit, entry) is not None for entry in _references(unit))
+
+    def _variables_in(self, unit: Resource, entry: Mapping[str, Any]) -> dict[str, str] | None:
+        """What a ConfigMap or Secret defines; None when it is not in the repository."""
+        kind, name = str(entry.get("kind", "ConfigMap")), str(entry.get("name", ""))
+        key = ("", kind, unit.id.namespace, name)
+        places: Iterable[Resource] = (
+            *self._objects(),
+            *(resource for built in self._built.values() for resource in built),
+        )
+        for resource in places:
+            if resource.id.key == key:
+                return _data(resource)
+        return None
+
+    def _variables(self, applied: _Applied) -> Variables:
+        known: dict[str, str] = {}
+        complete = True
+        for entry in _references(applied.unit):
+            found = self._variables_in(applied.unit, entry)
+            if found is not None:
+                known.update(found)
+            elif not entry.get("optional"):
+                complete = False
+        inline = dig(applied.unit.body, "spec", "postBuild", "substitute", default={})
+        known.update({str(name): str(value).replace("\n", "") for name, value in inline.items()})
+        return Variables(known, complete)
+
+    def _substitute(self, applied: _Applied, resources: tuple[Resource, ...]) -> None:
+        unit = applied.unit
+        if dig(unit.body, "spec", "decryption"):
+            resources = tuple(decrypted(resource) for resource in resources)
+        if dig(unit.body, "spec", "postBuild") is None:
+            applied.resources = resources
+            return
+        # A Kustomization may apply the ConfigMap that it reads.
+        variables = self._variables(applied)
+        done: list[Resource] = []
+        unknown: list[Resource] = []
+        for resource in resources:
+            try:
+                outcome = substitution.apply(resource, variables)
+            except SubstitutionError as error:
+                message = f"substitution in {resource.id} fails: {error}"
+                applied.problems.append(Problem("substitution", message, resource.origin))
+                continue
+            if outcome.missing:
+                applied.problems.append(_missing(unit, outcome, variables))
+            (unknown if outcome.missing and not variables.complete else done).append(
+                outcome.resource
+            )
+        applied.resources, applied.unresolved = tuple(done), tuple(unknown)
+
+    def _unit(self, applied: _Applied, objects: list[Resource]) -> Unit:
+        unit = applied.unit
+        releases, problems = releases_of(applied.resources, objects, self._scene)
+        return Unit(
+            id=unit.id,
+            origin=unit.origin,
+            paths=(folder(str(dig(unit.body, "spec", "path", default="./"))),),
+            depends_on=tuple(_depends_on(unit)),
+            wave=0,
+            resources=applied.resources,
+            releases=releases,
+            problems=(*applied.problems, *problems),
+            suspended=dig(unit.body, "spec", "suspend") is True,
+            unresolved=applied.unresolved,
+        )
+
+
+def _is_unit(resource: Resource) -> bool:
+    return resource.id.group == GROUP and resource.id.kind == "Kustomization"
+
+
+def _references(unit: Resource) -> list[Mapping[str, Any]]:
+    return maps(unit.body, "spec", "postBuild", "substituteFrom")
+
+
+def _depends_on(unit: Resource) -> Iterator[ResourceId]:
+    for entry in maps(unit.body, "spec", "dependsOn"):
+        namespace = str(entry.get("namespace") or unit.id.namespace)
+        yield ResourceId(GROUP, "v1", "Kustomization", namespace, str(entry.get("name", "")))
+
+
+def _data(resource: Resource) -> dict[str, str]:
+    """The entries of a ConfigMap or Secret as Flux takes them: without line breaks."""
+    values: dict[str, str] = {}
+    for name, value in (dig(resource.body, "data", default={})).items():
+        text = str(value)
+        if resource.id.kind == "Secret":
+            try:
+                text = base64.b64decode(text).decode()
+            except (binascii.Error, UnicodeDecodeError):
+                continue
+        values[str(name)] = text
+    for name, value in (dig(resource.body, "stringData", default={})).items():
+        values[str(name)] = str(value)
+    return {name: value.replace("\n", "") for name, value in values.items()}
+
+
+def _missing(unit: Resource, outcome: substitution.Outcome, variables: Variables) -> Problem:
+    names = ", ".join(sorted(outcome.missing))
+    identity = outcome.resource.id
+    if variables.complete:
+        message = f"{identity} uses {names}, which nothing defines; Flux puts an empty text there"
+    else:
+        message = f"{identity} uses {names}, which this repository does not define"
+    origin = outcome.resource.origin if variables.complete else unit.origin
+    pointer = "" if variables.complete else "/spec/postBuild/substituteFrom"
+    return Problem("missing-variable", message, origin, pointer, variables.complete)
+
+
+def _unevaluated(resources: Iterable[Resource]) -> Iterator[Problem]:
+    for resource in resources:
+        if resource.id.kind == "ResourceSet" and resource.id.group == "fluxcd.controlplane.io":
+            message = f"{resource.id} is rendered in the cluster; its objects are not evaluated"
+            yield Problem("resource-set", message, resource.origin, "/spec", False)
+
+
+__all__ = ["SOURCES", "load"]
