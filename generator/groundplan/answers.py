@@ -99,7 +99,9 @@ def read(path: Path) -> Answers:
     try:
         values = documents.load(text, str(path))
     except documents.YamlError as error:
-        raise AnswersError((error,)) from error
+        fix = "answers are one YAML mapping with every key once"
+        mended = UsageError(error.id, error.what, where=error.where, fix=fix)
+        raise AnswersError((mended,)) from error
     if values is None:
         values = {}
     if not isinstance(values, Mapping):

@@ -33,6 +33,8 @@ class Component:
     scope: str
     """`platform`: once for all clusters; `cluster`: once in each."""
     chart: Chart | None
+    places: tuple[str, ...]
+    """Where the clusters are that have it; empty when all have it."""
 
     @classmethod
     def of(cls, name: str, said: Mapping[str, Any]) -> Component:
@@ -48,6 +50,7 @@ class Component:
             needs=tuple(said.get("needs") or ()),
             scope=said.get("scope") or "platform",
             chart=Chart(chart["name"], chart["repository"], chart["version"]) if chart else None,
+            places=tuple(said.get("places") or ()),
         )
 
 

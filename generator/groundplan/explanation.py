@@ -75,7 +75,7 @@ def explain(file: Path, template: Template) -> Explanation:
         source=made.source,
         read=made.read,
         subjects=tuple(f"{kind} {name}" for kind, name in subjects.items()),
-        because=plan.because(component.name) if component else "",
+        because=_because(plan, component, made, template) if component else "",
         owner=_owner(made, component),
         answers=answers,
         edited=file.read_bytes() != made.content,
@@ -113,6 +113,19 @@ def _subjects(made: Made, plan: Plan) -> Iterator[tuple[str, str]]:
         yield kind, str(name)
 
 
+def _because(plan: Plan, component: Component, made: Made, template: Template) -> str:
+    """Why the component is planned, with the answers that its data makes a condition."""
+    data = _text(template, _data(component)).splitlines()
+    condition = [line for line in data if line.startswith("enabled:")]
+    names = tracing.variables(template, condition)
+    conditions = {name: made.answers[name] for name in sorted(names) if name in made.answers}
+    return plan.because(component.name, conditions)
+
+
+def _data(component: Component) -> str:
+    return f"blueprints/components/{component.name}.yaml"
+
+
 def _owner(made: Made, component: Component | None) -> str:
     """Who is asked about the file."""
     team = made.context.get("team")
@@ -129,8 +142,7 @@ def _dependencies(
     texts = {name: _text(template, name) for name in (made.source, *made.read)}
     texts["its path"] = made.source
     if component:
-        data = f"blueprints/components/{component.name}.yaml"
-        texts[data] = _text(template, data)
+        texts[_data(component)] = _text(template, _data(component))
     used = {place: tracing.variables(template, (text,)) for place, text in texts.items() if text}
     for question in questions(template):
         places = [place for place, names in used.items() if question.name in names]
@@ -150,11 +162,15 @@ def _text(template: Template, name: str) -> str:
 
 
 def _loops_over(made: Made, answer: Any) -> bool:
-    """Whether the file is there once for each item of this answer."""
-    items = answer if isinstance(answer, list) else []
-    names = {item["name"] for item in items if isinstance(item, dict) and "name" in item}
+    """Whether the file is there once for each item of this answer, or for each of their places."""
+    items = [item for item in answer if isinstance(item, dict)] if isinstance(answer, list) else []
     looped = [value for value in made.context.values() if isinstance(value, dict)]
-    return any(value.get("name") in names for value in looped)
+    return any(
+        key in value and value[key] == item.get(key)
+        for value in looped
+        for item in items
+        for key in ("name", "place")
+    )
 
 
 def _advice(path: str, answers: tuple[Dependency, ...]) -> str:

@@ -33,11 +33,22 @@ class Plan:
         """The planned components that wait for this one."""
         return tuple(c.name for c in self.components if name in c.needs)
 
-    def because(self, name: str) -> str:
-        """Why a component is planned, in one sentence."""
+    def because(self, name: str, conditions: Mapping[str, Any] | None = None) -> str:
+        """Why a component is planned, in one sentence.
+
+        Args:
+            name: Of a planned component.
+            conditions: The answers that its data asks for, by question.
+        """
         reason = f"tier {self.tier} lists it"
+        if conditions:
+            said = (f"{question} is {value}" for question, value in conditions.items())
+            reason += f" and {' and '.join(said)}"
+        component = self.component(name)
+        if component and component.places:
+            reason += f", for clusters at {', '.join(component.places)}"
         if needed := self.needed_by(name):
-            reason += f", and {', '.join(needed)} need{'s' if len(needed) == 1 else ''} it"
+            reason += f"; needed by {', '.join(needed)}"
         return reason
 
     @property

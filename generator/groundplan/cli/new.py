@@ -38,6 +38,7 @@ def command(
     """
     from groundplan import answers as given
     from groundplan import scaffold, template
+    from groundplan.findings import Severity
 
     scaffold.require_vacant(directory.absolute())
     scaffold.require_git()
@@ -51,9 +52,9 @@ def command(
         answers = _asked(blueprint, chosen)
     commit = scaffold.create(blueprint, answers, directory)
     click.echo(f"{directory}: rendered from {blueprint.version}, first commit {commit}")
-    report = _check(directory)
-    click.echo(_next_steps(directory, bool(report.findings)))
-    return ExitCode.FINDINGS if report.findings else ExitCode.CLEAN
+    findings = bool(_check(directory).at_least(Severity.MEDIUM))
+    click.echo(_next_steps(directory, findings))
+    return ExitCode.FINDINGS if findings else ExitCode.CLEAN
 
 
 def _asked(blueprint: Template, chosen: dict[str, str]) -> Answers:
@@ -75,7 +76,7 @@ def _check(directory: Path) -> Report:
     from groundplan.report import text
 
     report = checks.run(repository.load(directory), subject=str(directory))
-    click.echo(text.render(report))
+    click.echo(text.render(report), nl=False)
     return report
 
 
