@@ -1,0 +1,85 @@
+"""Repositories rendered by plain copier, for tests that look at what a user gets."""
+
+from __future__ import annotations
+
+import shutil
+from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import copier
+import yaml
+
+from groundplan import documents
+from groundplan.tree import Tree
+
+ROOT = Path(__file__).parents[1]
+BLUEPRINTS = ROOT / "blueprints"
+
+ENGINES = ("flux", "argocd")
+TIERS = ("small", "growing", "enterprise")
+PLACES = ("kind", "eks")
+
+CLUSTERS: dict[str, dict[str, Any]] = {
+    "kind": {
+        "name": "laptop",
+        "place": "kind",
+        "environment": "development",
+        "pod_cidr": "10.244.0.0/16",
+        "service_cidr": "10.96.0.0/16",
+    },
+    "eks": {
+        "name": "production",
+        "place": "eks",
+        "environment": "production",
+        "region": "eu-west-1",
+        "account": "012345678901",
+        "pod_cidr": "10.0.0.0/16",
+        "service_cidr": "172.20.0.0/16",
+    },
+}
+TEAMS = [
+    {
+        "name": "payments",
+        "namespaces": ["payments", "payments-staging"],
+        "contact": "@acme/payments",
+    },
+    {"name": "search", "namespaces": ["search"], "contact": "search@acme.example"},
+]
+
+
+def render(destination: Path, **answers: Any) -> Tree:
+    """Render with plain copier from a folder that is no git checkout."""
+    with TemporaryDirectory() as template:
+        shutil.copy(ROOT / "copier.yml", template)
+        for folder in ("blueprints", "overlays"):
+            shutil.copytree(ROOT / folder, Path(template, folder))
+        copier.run_copy(template, destination, data=answers, defaults=True, quiet=True)
+    return Tree.read(destination)
+
+
+@cache
+def rendered(engine: str = "flux", tier: str = "small", places: tuple[str, ...] = ("eks",)) -> Tree:
+    """A repository for one cluster at each place and two teams; rendered once per run."""
+    clusters = [CLUSTERS[place] for place in places]
+    with TemporaryDirectory() as folder:
+        return render(Path(folder), engine=engine, tier=tier, clusters=clusters, teams=TEAMS)
+
+
+def parsed(tree: Tree, path: str) -> list[Any]:
+    """The documents of a file, as Kubernetes reads them."""
+    found, problems = documents.parse(path, tree.files[path])
+    assert problems == ()
+    return [document.body for document in found]
+
+
+def one(tree: Tree, path: str) -> Any:
+    """The only document of a file."""
+    [document] = parsed(tree, path)
+    return document
+
+
+def answers_of(tree: Tree) -> Any:
+    """What copier will read at the next update, with copier's own reader."""
+    return yaml.safe_load(tree.files[".copier-answers.yml"])

@@ -1,0 +1,377 @@
+"""The template renders what a careful person would write, for every engine, tier and place."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from itertools import product
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.rendering import (
+    CLUSTERS,
+    ENGINES,
+    PLACES,
+    TIERS,
+    answers_of,
+    one,
+    parsed,
+    render,
+    rendered,
+)
+
+if TYPE_CHECKING:
+    from groundplan.tree import Tree
+
+EVERY = tuple(product(ENGINES, TIERS, [(place,) for place in PLACES]))
+every = pytest.mark.parametrize(("engine", "tier", "places"), EVERY)
+NOT_KUBERNETES = re.compile(r"(^|/)\.|^renovate\.json$|^clusters/[^/]+/cluster\.yaml$")
+
+
+def yaml_files(tree: Tree) -> list[str]:
+    return [path for path in tree.files if path.endswith((".yaml", ".yml"))]
+
+
+def objects(tree: Tree, kind: str) -> list[Any]:
+    found = [
+        document
+        for path in yaml_files(tree)
+        if not path.startswith((".", ".github/"))
+        for document in parsed(tree, path)
+    ]
+    return [document for document in found if document.get("kind") == kind]
+
+
+def cluster_facts(tree: Tree) -> list[Any]:
+    return [
+        one(tree, path)
+        for path in tree.files
+        if re.fullmatch(r"clusters/[^/]+/cluster\.yaml", path)
+    ]
+
+
+# --- what every rendered file looks like
+
+
+@every
+def test_every_yaml_file_is_read_without_a_problem(
+    engine: str, tier: str, places: tuple[str, ...]
+) -> None:
+    tree = rendered(engine, tier, places)
+
+    assert all(parsed(tree, path) for path in yaml_files(tree))
+    assert json.loads(tree.files["renovate.json"])
+
+
+@every
+def test_templates_leave_no_trace(engine: str, tier: str, places: tuple[str, ...]) -> None:
+    tree = rendered(engine, tier, places)
+    traces = re.compile(
+        r"#\{|#%|#\||\bNone\b|\bUndefined\b|[ \t]+$|\n\n\n|\A\n|\n\n\Z", re.MULTILINE
+    )
+    texts = {path: content.decode() for path, content in tree.files.items()}
+
+    assert {path for path, text in texts.items() if traces.search(text)} == set()
+    assert {path for path, text in texts.items() if not text.endswith("\n")} == set()
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_rendering_twice_gives_the_same_bytes(engine: str, tmp_path: Path) -> None:
+    clusters = list(CLUSTERS.values())
+    first = render(tmp_path / "first", engine=engine, clusters=clusters)
+    second = render(tmp_path / "second", engine=engine, clusters=clusters)
+
+    changing = re.compile(rb"^_src_path: .*$", re.MULTILINE)
+    assert {path: changing.sub(b"", content) for path, content in first.files.items()} == {
+        path: changing.sub(b"", content) for path, content in second.files.items()
+    }
+
+
+@every
+def test_every_yaml_file_is_reached_from_an_entry(
+    engine: str, tier: str, places: tuple[str, ...]
+) -> None:
+    tree = rendered(engine, tier, places)
+    reached: set[str] = set()
+    for folder in entries(tree, engine):
+        reach(tree, folder, reached)
+    for facts in cluster_facts(tree):
+        for unit in argocd_units(facts):
+            values = [
+                f"components/{unit['component']}/values.yaml",
+                f"clusters/{facts['name']}/values/{unit['component']}.yaml",
+            ]
+            reached.update(path for path in values if path in tree.files and "chart" in unit)
+
+    expected = {path for path in yaml_files(tree) if not NOT_KUBERNETES.search(path)}
+    assert expected - reached == set()
+    assert {f"{folder}/kustomization.yaml" for folder in entries(tree, engine)} <= set(tree.files)
+
+
+def entries(tree: Tree, engine: str) -> list[str]:
+    """Every folder that the engine applies."""
+    if engine == "flux":
+        synced = [instance["spec"]["sync"]["path"] for instance in objects(tree, "FluxInstance")]
+        return synced + [
+            unit["spec"]["path"].removeprefix("./")
+            for unit in flux_units(tree)
+            if unit["spec"]["sourceRef"]["name"] == "flux-system"
+        ]
+    units = [unit for facts in cluster_facts(tree) for unit in argocd_units(facts)]
+    return ["bootstrap"] + [unit["folder"] for unit in units if "folder" in unit]
+
+
+def reach(tree: Tree, folder: str, reached: set[str]) -> None:
+    """Follow a kustomization; a resource that is not there fails the test."""
+    path = f"{folder}/kustomization.yaml"
+    reached.add(path)
+    kustomization = one(tree, path)
+    generated = [
+        file
+        for generator in kustomization.get("configMapGenerator", [])
+        for file in generator["files"]
+    ]
+    for resource in kustomization["resources"] + generated:
+        target = str(PurePosixPath(folder, resource))
+        if f"{target}/kustomization.yaml" in tree.files:
+            reach(tree, target, reached)
+        else:
+            assert target in tree.files
+            reached.add(target)
+
+
+# --- what both engines are told
+
+
+def flux_units(tree: Tree) -> list[Any]:
+    return [
+        unit
+        for unit in objects(tree, "Kustomization")
+        if unit["apiVersion"].startswith("kustomize.toolkit.fluxcd.io/")
+    ]
+
+
+def argocd_units(facts: Any) -> list[Any]:
+    return [unit for layer in facts.get("components", {}).values() for unit in layer]
+
+
+@pytest.mark.parametrize(("tier", "place"), list(product(TIERS, PLACES)))
+def test_both_engines_apply_the_same_folders_and_charts(tier: str, place: str) -> None:
+    flux, argocd = rendered("flux", tier, (place,)), rendered("argocd", tier, (place,))
+    charts = {
+        release["metadata"]["name"]: flux_chart(flux, release)
+        for release in objects(flux, "HelmRelease")
+    }
+    [facts] = cluster_facts(argocd)
+    others = {
+        unit["component"]: (
+            unit["chart"]["name"],
+            unit["chart"]["repository"],
+            unit["chart"]["version"],
+            unit["namespace"],
+        )
+        for unit in argocd_units(facts)
+        if "chart" in unit
+    }
+    engines = {"flux-operator", "argo-cd"}
+    assert {name: chart for name, chart in charts.items() if name not in engines} == {
+        name: chart for name, chart in others.items() if name not in engines
+    }
+    flux_names = {unit["metadata"]["name"] for unit in flux_units(flux)}
+    assert flux_names - engines == {unit["component"] for unit in argocd_units(facts)} - engines
+
+
+def flux_chart(tree: Tree, release: Any) -> tuple[str, str, str, str]:
+    name, spec = release["metadata"]["name"], release["spec"]
+    source = next(
+        document
+        for document in parsed(tree, f"components/{name}/source.yaml")
+        if document["metadata"]["name"] == name
+    )
+    if source["kind"] == "OCIRepository":
+        repository, _, chart = source["spec"]["url"].removeprefix("oci://").rpartition("/")
+        return chart, repository, source["spec"]["ref"]["tag"], spec["targetNamespace"]
+    chart = spec["chart"]["spec"]
+    return chart["chart"], source["spec"]["url"], chart["version"], spec["targetNamespace"]
+
+
+@every
+def test_namespaces_hold_their_level_at_the_answered_version(
+    engine: str, tier: str, places: tuple[str, ...]
+) -> None:
+    namespaces = objects(rendered(engine, tier, places), "Namespace")
+
+    pinned = {
+        namespace["metadata"]["labels"]["pod-security.kubernetes.io/enforce-version"]
+        for namespace in namespaces
+    }
+    assert pinned == {"v1.37"}
+    names = Counter(namespace["metadata"]["name"] for namespace in namespaces)
+    assert {"payments", "payments-staging", "search"} <= names.keys()
+    assert set(names.values()) == {1}
+
+
+# --- Flux
+
+
+@pytest.mark.parametrize(("tier", "place"), list(product(TIERS, PLACES)))
+def test_flux_units_wait_for_units_that_exist_without_a_cycle(tier: str, place: str) -> None:
+    waits = {
+        unit["metadata"]["name"]: {other["name"] for other in unit["spec"].get("dependsOn", [])}
+        for unit in flux_units(rendered("flux", tier, (place,)))
+    }
+    done: set[str] = set()
+    while ready := {name for name, others in waits.items() if others <= done} - done:
+        done |= ready
+
+    assert done == waits.keys()
+
+
+@pytest.mark.parametrize("tier", TIERS)
+def test_flux_releases_follow_the_official_checklist(tier: str) -> None:
+    tree = rendered("flux", tier, ("kind", "eks"))
+    releases = [release["spec"] for release in objects(tree, "HelmRelease")]
+
+    for spec in releases:
+        assert spec["install"] == {"crds": "Create", "strategy": {"name": "RetryOnFailure"}}
+        assert spec["upgrade"] == {"crds": "CreateReplace", "strategy": {"name": "RetryOnFailure"}}
+        assert spec["driftDetection"] == {"mode": "enabled"}
+        assert spec["storageNamespace"] == spec["targetNamespace"]
+        assert spec["serviceAccountName"] == "helm-controller"
+    assert {"oci"} & {
+        source["spec"].get("type") for source in objects(tree, "HelmRepository")
+    } == set()
+    assert {unit["spec"]["serviceAccountName"] for unit in flux_units(tree)} == {
+        "kustomize-controller"
+    }
+    for instance in objects(tree, "FluxInstance"):
+        assert instance["spec"]["cluster"]["multitenant"] is True
+        assert instance["spec"]["cluster"]["tenantDefaultServiceAccount"] == "flux"
+
+
+def test_custom_resource_definitions_are_never_pruned() -> None:
+    flux, argocd = rendered("flux"), rendered("argocd")
+
+    kept = {unit["spec"]["prune"] for unit in parsed(flux, "clusters/production/crds.yaml")
+            if unit["kind"] == "Kustomization"}  # fmt: skip
+    assert kept == {False}
+    layer = one(argocd, "bootstrap/layers/crds.yaml")
+    assert layer["spec"]["template"]["spec"]["syncPolicy"]["automated"]["prune"] is False
+
+
+def test_sops_is_set_up_where_secrets_are_in_the_repository(tmp_path: Path) -> None:
+    recipient = "age1" + "q" * 58
+    tree = render(tmp_path, secrets="sops", sops_recipient=recipient)
+
+    assert one(tree, ".sops.yaml")["creation_rules"][0]["age"] == recipient
+    ours = [u["spec"] for u in flux_units(tree) if u["spec"]["sourceRef"]["name"] == "flux-system"]
+    assert {spec["decryption"]["secretRef"]["name"] for spec in ours} == {"sops-age"}
+
+
+# --- Argo CD
+
+
+@pytest.mark.parametrize("tier", TIERS)
+def test_argocd_layers_find_their_components_in_every_cluster(tier: str) -> None:
+    tree = rendered("argocd", tier, ("eks", "kind"))
+    layers = {layer["metadata"]["name"]: layer for layer in objects(tree, "ApplicationSet")}
+
+    for facts in cluster_facts(tree):
+        assert facts["components"].keys() == layers.keys()
+    waves = [
+        int(layers[name]["metadata"]["annotations"]["argocd.argoproj.io/sync-wave"])
+        for name in facts["components"]
+    ]
+    assert waves == sorted(set(waves))
+    for name, layer in layers.items():
+        _, units = layer["spec"]["generators"][0]["matrix"]["generators"]
+        assert units == {"list": {"elementsYaml": "{{ .components.%s | toJson }}" % name}}  # noqa: UP031
+        assert layer["spec"]["goTemplateOptions"] == ["missingkey=error"]
+
+
+def test_argocd_runs_on_the_first_cluster_only() -> None:
+    tree = rendered("argocd", "small", ("eks", "kind"))
+    hosts = {
+        facts["name"]: facts["destination"]
+        for facts in cluster_facts(tree)
+        if any(unit["component"] == "argo-cd" for unit in argocd_units(facts))
+    }
+
+    assert hosts == {"production": "in-cluster"}
+    assert {facts["name"]: facts["destination"] for facts in cluster_facts(tree)} == {
+        "production": "in-cluster",
+        "laptop": "laptop",
+    }
+
+
+def test_a_team_may_deploy_to_its_own_namespaces_only() -> None:
+    project = one(rendered("argocd"), "bootstrap/projects/payments.yaml")["spec"]
+
+    assert [target["namespace"] for target in project["destinations"]] == [
+        "payments",
+        "payments-staging",
+    ]
+    assert "clusterResourceWhitelist" not in project
+    assert project["sourceRepos"] == ["https://github.com/acme/*"]
+
+
+# --- answers
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_names_that_yaml_misreads_stay_strings(engine: str, tmp_path: Path) -> None:
+    cluster = CLUSTERS["eks"] | {"name": "no", "environment": "1e3", "region": "on"}
+    team = {"name": "on", "namespaces": ["123", "y"], "contact": "@acme/on"}
+    tree = render(tmp_path, engine=engine, clusters=[cluster], teams=[team])
+
+    [facts] = cluster_facts(tree)
+    assert (facts["name"], facts["environment"], facts["region"]) == ("no", "1e3", "on")
+    assert facts["account"] == "012345678901"
+    names = [
+        document["metadata"][key]
+        for path in yaml_files(tree)
+        if path.startswith("tenants/")
+        for document in parsed(tree, path)
+        for key in ("name", "namespace")
+        if key in document.get("metadata", {})
+    ]
+    assert {type(name) for name in names} == {str}
+    assert one(tree, ".copier-answers.yml")["clusters"] == [cluster]
+
+
+def test_defaults_give_the_small_tier_with_flux_on_one_cluster(tmp_path: Path) -> None:
+    answers = answers_of(render(tmp_path))
+
+    assert (answers["engine"], answers["tier"], answers["teams"]) == ("flux", "small", [])
+    assert [cluster["place"] for cluster in answers["clusters"]] == ["kind"]
+
+
+@pytest.mark.parametrize(
+    ("answers", "sentence"),
+    [
+        ({"organisation": "Acme"}, '"Acme" is no DNS label'),
+        ({"repository": "acme/platform"}, '"acme/platform" is no Git address'),
+        ({"domain": "acme"}, '"acme" is no domain name'),
+        ({"secrets": "sops", "engine": "argocd"}, "Argo CD does not decrypt SOPS files"),
+        ({"secrets": "sops", "sops_recipient": "age1x"}, '"age1x" is no age public key'),
+        ({"clusters": []}, "Give a list with at least one cluster"),
+        ({"clusters": [CLUSTERS["kind"]] * 2}, "Two clusters have the same name"),
+        ({"clusters": [CLUSTERS["kind"] | {"place": "moon"}]}, 'Cluster "laptop" has no place'),
+        ({"clusters": [CLUSTERS["eks"] | {"region": ""}]}, "is on EKS but has no region"),
+        ({"clusters": [CLUSTERS["eks"] | {"account": "1"}]}, "is on EKS but has no account"),
+        ({"clusters": [CLUSTERS["kind"] | {"pod_cidr": "all"}]}, "has no pod_cidr"),
+        ({"teams": [{"name": "a", "namespaces": "a", "contact": "a@b.c"}]}, "has no namespaces"),
+        ({"teams": [{"name": "a", "namespaces": ["A"], "contact": "a@b.c"}]}, "is no DNS label"),
+        ({"teams": [{"name": "platform", "namespaces": ["a"], "contact": "a@b.c"}]}, "already"),
+        ({"contacts": {"platform": "@acme/platform"}}, 'Contact "oncall" is missing'),
+    ],
+)  # fmt: skip
+def test_an_answer_that_cannot_be_rendered_is_refused_in_a_sentence(
+    answers: dict[str, Any], sentence: str, tmp_path: Path
+) -> None:
+    with pytest.raises(ValueError, match=re.escape(sentence)):
+        render(tmp_path / "refused", **answers)
+    assert not (tmp_path / "refused").exists()
