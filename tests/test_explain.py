@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import TYPE_CHECKING
 
 import pytest
 from click.testing import CliRunner, Result
@@ -10,11 +11,10 @@ from click.testing import CliRunner, Result
 from groundplan import cli, copier_adapter, template
 from groundplan.errors import AnswersError, ExitCode, UsageError
 from groundplan.explanation import Explanation, explain
-from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from pathlib import Path
     from collections.abc import Callable
+    from pathlib import Path
 
 BLUEPRINT = template.locate()
 TEAM = {"name": "search", "namespaces": ["search"], "contact": "search@acme.example"}
