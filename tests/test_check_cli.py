@@ -1,4 +1,4 @@
-"""`groundplan check` from outside: what it prints, writes and returns, and bad input of all sorts."""
+"""`groundplan check` from outside: what it prints, writes and returns, also for bad input."""
 
 from __future__ import annotations
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
 Key = tuple[str, str, str, str]
 """A resource's identity without its version."""
 
+HARMLESS = frozenset({"values", "missing-variable"})
+"""Kinds of problem that leave no object out."""
 GENERATORS = frozenset(
     {
         ("fluxcd.controlplane.io", "ResourceSet"),
@@ -72,8 +75,17 @@ class Graph:
     @cached_property
     def complete(self) -> bool:
         """Whether the repository shows everything that is applied to the cluster."""
-        whole = all(not unit.problems for unit in self.cluster.units)
-        return whole and not any(kind in GENERATORS for kind in self.kinds)
+        return self.complete_without(frozenset())
+
+    def complete_without(self, doubtful: AbstractSet[Key]) -> bool:
+        """Whether the repository shows everything but what some units apply."""
+        if any(kind in GENERATORS for kind in self.kinds):
+            return False
+        return not any(
+            unit.unresolved or any(problem.kind not in HARMLESS for problem in unit.problems)
+            for unit in self.cluster.units
+            if unit.id.key not in doubtful
+        )
 
     def precedes(self, earlier: Unit, later: Unit) -> bool:
         """Whether one unit has been applied when another begins.

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from groundplan import documents as yaml_documents
 from groundplan.charts import Installation, installations
 from groundplan.findings import Location
+from groundplan.gitops import load_clusters
 from groundplan.graph import Graph
 from groundplan.schemas import Missing, default_charts, default_store
 from groundplan.tree import Tree
@@ -81,7 +82,7 @@ class Repository:
             documents=parsed,
             problems=tuple(problems),
             resources=written,
-            clusters=(),
+            clusters=load_clusters(tree, parsed, problems),
             schemas=schemas.with_crds(definitions),
             charts=charts,
             kubernetes=kubernetes,

@@ -22,6 +22,8 @@ SYNTAX = "syntax"
 UNIT_PATH = "GIT004"
 """A missing path that the unit names itself, rather than a kustomization that it reaches."""
 ANY_OTHER = "KUS007"
+REFUSED = frozenset({"remote-base", "outside-tree", PLUGIN})
+"""Problems that are findings although what is behind them cannot be evaluated."""
 UNSUPPORTED = "KUS008"
 
 
@@ -123,6 +125,13 @@ RULES = (
         "Correct the generator's files and paths, or remove the ApplicationSet.",
         ("empty-generator",),
     ),
+    Rule(
+        "CHT005",
+        "Every file of chart values can be read",
+        Severity.HIGH,
+        "Write a mapping of values into the file.",
+        ("values",),
+    ),
 )
 KINDS = {kind: rule.id for rule in RULES for kind in rule.kinds}
 
@@ -134,7 +143,7 @@ def _rule_of(repository: Repository, unit: Unit, problem: Problem) -> str:
     told = problem.kind == SYNTAX and problem.origin.path in repository.unparsed
     if told or (problem.kind == PLUGIN and _is_builtin(repository, problem)):
         return UNSUPPORTED
-    if not problem.evaluated and problem.kind not in KINDS:
+    if not problem.evaluated and problem.kind not in REFUSED:
         return UNSUPPORTED
     return KINDS.get(problem.kind, ANY_OTHER)
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from groundplan.repository import Repository
 
 EXACT = re.compile(r"v?\d+\.\d+\.\d+([-+][\w.+-]+)?|sha256:[0-9a-f]{64}")
+NO_SOURCE = "its source is not in this repository"
 UNKNOWN = "the chart has no value"
 """How the comparison with a chart's defaults begins what it says of a value that is not there."""
 
@@ -55,7 +56,10 @@ def _versions_exact(repository: Repository) -> Iterator[Outcome]:
     """Find charts whose version somebody else decides."""
     for installed in repository.installations:
         release = installed.release
-        if EXACT.fullmatch(release.version):
+        if not release.chart:
+            yield Skipped(str(release.id), NO_SOURCE)
+        elif "/" in release.chart or EXACT.fullmatch(release.version):
+            # A path means a chart in a git repository, where the commit is the version.
             yield Passed()
         else:
             said = f"version {release.version}" if release.version else "no version"
@@ -71,14 +75,14 @@ def _defaults_available(repository: Repository) -> Iterator[Outcome]:
     skipped: Counter[tuple[str, str]] = Counter()
     for installed in repository.installations:
         release, chart = installed.release, installed.chart
-        if isinstance(chart, Missing):
+        if not release.chart:
+            skipped[str(release.id), NO_SOURCE] += 1
+        elif isinstance(chart, Missing):
             skipped[f"chart {release.chart} {release.version}".rstrip(), chart.reason] += 1
-            continue
-        partly = installed.verdict.not_evaluated
-        for pointer, reason in partly:
-            skipped[f"values of {release.chart} at {pointer or '/'}", reason] += 1
-        if not partly:
+        elif not installed.verdict.not_evaluated:
             yield Passed()
+        for pointer, reason in installed.verdict.not_evaluated:
+            skipped[f"values of {release.chart} at {pointer or '/'}", reason] += 1
     for (subject, reason), count in sorted(skipped.items()):
         yield Skipped(subject, reason, count)
 

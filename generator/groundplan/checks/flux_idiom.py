@@ -105,14 +105,6 @@ def _insecure_source(spec: Mapping[str, Any]) -> Iterator[Fault]:
         yield "/url", "is read over an unprotected connection"
 
 
-def _floating_reference(spec: Mapping[str, Any]) -> Iterator[Fault]:
-    reference = spec.get("ref")
-    if not isinstance(reference, Mapping) or not reference:
-        yield "/ref", "names no version, so whatever is tagged `latest` is applied"
-    elif set(reference) == {"tag"} and reference["tag"] == "latest":
-        yield "/ref/tag", "follows the tag `latest`"
-
-
 ADVICE = (
     Advice(
         "FLX001",
@@ -188,15 +180,6 @@ ADVICE = (
     ),
     Advice(
         "FLX009",
-        "An OCIRepository names a version",
-        Severity.LOW,
-        "Set `ref.tag`, `ref.semver` or `ref.digest`.",
-        SOURCE,
-        ("OCIRepository",),
-        _floating_reference,
-    ),
-    Advice(
-        "FLX010",
         "Sources are read over protected connections",
         Severity.MEDIUM,
         "Use an `https://`, `ssh://` or `oci://` address without `insecure`.",
@@ -226,7 +209,7 @@ def _waits(repository: Repository) -> Iterator[Outcome]:
 
 
 WAITS = Check(
-    "FLX011",
+    "FLX010",
     "What others wait for waits for its own charts",
     Severity.LOW,
     "Set `wait: true`, or list the HelmReleases in `healthChecks`.",

@@ -58,7 +58,7 @@ def _dependencies_exist(repository: Repository) -> Iterator[Outcome]:
     """Find `dependsOn` entries that name nothing."""
     for graph in repository.graphs:
         for references in _dependencies(graph).values():
-            yield from _judge(repository, graph, references, DEPENDENCY)
+            yield from _judge(repository, graph, references, DEPENDENCY, complete=graph.complete)
 
 
 def _sources_exist(repository: Repository) -> Iterator[Outcome]:
@@ -67,11 +67,19 @@ def _sources_exist(repository: Repository) -> Iterator[Outcome]:
         if graph.cluster.engine is Engine.FLUX:
             made = frozenset(_made_sources(graph))
             references = [r for r in _source_references(graph) if r.key not in made]
-            yield from _judge(repository, graph, references, SOURCE)
+            # What a unit without a source would apply is unknown; it is no excuse for itself.
+            lost = {r.resource.id.key for r in references if r.key not in graph.objects}
+            complete = graph.complete_without(lost)
+            yield from _judge(repository, graph, references, SOURCE, complete=complete)
 
 
 def _judge(
-    repository: Repository, graph: Graph, references: Iterable[Reference], check: Check
+    repository: Repository,
+    graph: Graph,
+    references: Iterable[Reference],
+    check: Check,
+    *,
+    complete: bool,
 ) -> Iterator[Outcome]:
     """Say of each reference whether what it names is on the cluster."""
     for reference in references:
@@ -79,7 +87,7 @@ def _judge(
             yield Passed()
         elif reference.key[2:] == (BOOTSTRAP, BOOTSTRAP):
             yield Skipped(reference.target, "it is made by whoever installs Flux")
-        elif not graph.complete:
+        elif not complete:
             reason = f"not all that cluster {graph.cluster.name} applies is in this repository"
             yield Skipped(reference.target, reason)
         else:
