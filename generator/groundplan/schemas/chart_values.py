@@ -45,10 +45,7 @@ def unknown_values(values: Mapping[str, Any], chart: ChartDefaults) -> ValuesVer
     errors = dict(_schema_errors(values, chart))
     not_evaluated: dict[str, str] = {}
     for path, message, evaluated in _walk(values, chart, ()):
-        if evaluated:
-            errors.setdefault(path, message)
-        else:
-            not_evaluated[path] = message
+        (errors if evaluated else not_evaluated)[path] = message
     if chart.schema is not None and (reason := _uncheckable(chart)):
         not_evaluated[""] = reason
     return ValuesVerdict(tuple(sorted(errors.items())), tuple(sorted(not_evaluated.items())))

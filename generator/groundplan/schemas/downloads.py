@@ -9,7 +9,7 @@ from groundplan.schemas.provenance import Missing
 
 LIMIT = 32 * 1024 * 1024
 """Bytes of one file."""
-_SECONDS = 30
+_SECONDS = 10
 
 _HANDLERS: tuple[type[urllib.request.BaseHandler], ...] = (
     urllib.request.ProxyHandler,
