@@ -26,6 +26,8 @@ _LINE = re.compile(
 )
 _BLOCK = re.compile(r"([|>])([-+]?)(?: +#.*)?")
 _QUOTED = re.compile(r"""("[^"\\]*"|'[^']*')(?: +#.*)?""")
+_FLOW_ITEM = re.compile(r"""[\w./$][\w./$-]*|"[^"\\]*"|'[^']*'""")
+_FLOW_LIST = re.compile(rf"\[ *(?:{_FLOW_ITEM.pattern})(?: *, *(?:{_FLOW_ITEM.pattern}))* *\]")
 _INDICATORS = frozenset("-?:,[]{}#&*!|>'\"%@`")
 _NESTING = 100
 """Deeper documents are left to the exact reader, which bounds them."""
@@ -56,147 +58,126 @@ class _Flow(NamedTuple):
     text: str
 
 
-_Line = tuple[int, int, str | None, Any]
-"""Column, column of what follows the dash (0 without a dash), key, value."""
+_Line = tuple[int, int, str | None, Any, bool]
+"""Column, column of what follows the dash (0 without a dash), key, value, and whether the value
+is one of the three above."""
+_Above = list[tuple[Any, int]]
+"""The collections around the current one, each with its column."""
 
 
-def read(text: str) -> Any:
+def read(text: str) -> Any:  # noqa: C901, PLR0912 - one pass over every line of a repository
     """Read one document, without its `---` line. An empty one is `None`.
 
     Raises:
         RefusedError: Only the exact reader can say what it is.
     """
     lines = text.split("\n")
-    if not lines[-1]:
-        lines.pop()
-        return _Reader(lines, ended=True).read()
-    return _Reader(lines, ended=False).read()
-
-
-class _Reader:
-    __slots__ = ("_above", "_column", "_container", "_ended", "_lines", "_next", "_root")
-
-    def __init__(self, lines: list[str], *, ended: bool) -> None:
-        self._lines = lines
-        self._ended = ended
-        self._next = 0
-        self._root: Any = None
-        self._container: Any = None
-        self._column = -1
-        self._above: list[tuple[Any, int]] = []
-
-    def read(self) -> Any:
-        lines = self._lines
-        pending: str | None = ""
-        while self._next < len(lines):
-            text = lines[self._next]
-            self._next += 1
-            line = _line(text) if len(text) < _LONG else _read_line(text)
-            if line is None:
-                continue
-            start, item, key, value = line
-            if pending is not None:
-                self._begin(pending, start, item)
-            if start != self._column or (self._container.__class__ is list) != (item > 0):
-                self._return_to(start, item)
-            if item and key is not None:
-                self._enter({}, None, item)
-            if value.__class__ is _Block:
-                value = self._block(value)
+    root: Any = None
+    container: Any = None
+    column = -1
+    above: _Above = []
+    pending: str | None = ""
+    done = 0
+    for index, written in enumerate(lines):
+        if index < done:
+            continue
+        line = _line(written) if len(written) < _LONG else _read_line(written)
+        if line is None:
+            continue
+        start, item, key, value, special = line
+        if pending is not None and (
+            start > column or (start == column and item and container.__class__ is dict)
+        ):
+            child: Any = [] if item else {}
+            if container is None:
+                root = child
+            else:
+                container[pending] = child
+                above.append((container, column))
+            container, column = child, start
+        elif start != column or (container.__class__ is list) != (item > 0):
+            container, column = _return_to(start, item, column, above)
+        if item and key is not None:
+            above.append((container, column))
+            child = {}
+            container.append(child)
+            container, column = child, item
+        pending = None
+        if special:
+            if value is _Nothing:
+                pending, value = key, None
             elif value.__class__ is _Flow:
                 value = _copy(_flow(value.text))
-            pending = self._put(key, value)
-        return self._root
-
-    def _begin(self, pending: str, start: int, item: int) -> None:
-        """Open what a line without a value announced, if this line is in it."""
-        compact = item > 0 and start == self._column and self._container.__class__ is dict
-        if start > self._column or compact:
-            self._enter([] if item else {}, pending, start)
-
-    def _enter(self, child: Any, key: str | None, column: int) -> None:
-        container = self._container
-        if container is None:
-            self._root = child
-        else:
-            self._above.append((container, self._column))
-            if len(self._above) > _NESTING:
-                raise RefusedError
-            if key is None:
-                container.append(child)
             else:
-                container[key] = child
-        self._container, self._column = child, column
-
-    def _return_to(self, start: int, item: int) -> None:
-        """Close what ended before this line."""
-        above = self._above
-        while above and (start < self._column or (start == self._column and not item)):
-            if start == self._column and self._container.__class__ is dict:
-                break
-            self._container, self._column = above.pop()
-        if start != self._column or (self._container.__class__ is list) != (item > 0):
-            raise RefusedError
-
-    def _put(self, key: str | None, value: Any) -> str | None:
-        """Store a value; gives the key when what it holds is still to come."""
-        container = self._container
+                value, done = _block(value, lines, index + 1, column)
         if key is None:
             container.append(value)
-            return None
-        if key in container:
+        elif key in container:
             raise RefusedError
-        if value is _Nothing:
-            container[key] = None
-            return key
-        container[key] = value
-        return None
-
-    def _block(self, header: _Block) -> str:
-        """Read the lines of a block scalar."""
-        content = self._block_lines()
-        trailing = 0
-        while not content[-1]:
-            content.pop()
-            trailing += 1
-        joined = "\n".join(content)
-        if not joined.replace("\n", "").replace("\t", "").isprintable():
-            raise RefusedError
-        if header.style == ">":
-            joined = _folded(content)
-        if header.chomping == "-":
-            return joined
-        return joined + ("\n" * (1 + trailing) if header.chomping == "+" else "\n")
-
-    def _block_lines(self) -> list[str]:
-        lines = self._lines
-        first = begin = self._next
-        while first < len(lines) and not lines[first].strip(" "):
-            first += 1
-        if first == len(lines):
-            raise RefusedError
-        text = lines[first].lstrip(" ")
-        indent = len(lines[first]) - len(text)
-        too_long = any(len(blank) > indent for blank in lines[begin:first])
-        if indent <= self._column or text[0] == "\t" or too_long:
-            raise RefusedError
-        content = [""] * (first - begin)
-        prefix = " " * indent
-        index = first
-        for index in range(first, len(lines)):
-            line = lines[index]
-            if line.startswith(prefix):
-                content.append(line[indent:])
-            elif line.strip(" "):
-                break
-            else:
-                content.append("")
         else:
-            index += 1
-            if not self._ended:
-                raise RefusedError
-        self._next = index
-        return content
+            container[key] = value
+    if len(above) > _NESTING:
+        raise RefusedError
+    return root
+
+
+def _return_to(start: int, item: int, column: int, above: _Above) -> tuple[Any, int]:
+    """Close what ended before this line."""
+    if len(above) > _NESTING:
+        raise RefusedError
+    while above:
+        container, column = above.pop()
+        is_list = container.__class__ is list
+        if column < start:
+            break
+        if column == start and is_list == (item > 0):
+            return container, column
+    raise RefusedError
+
+
+def _block(header: _Block, lines: list[str], begin: int, column: int) -> tuple[str, int]:
+    """Read the lines of a block scalar; gives it and the index of the line after it."""
+    content, done = _block_lines(lines, begin, column)
+    trailing = 0
+    while not content[-1]:
+        content.pop()
+        trailing += 1
+    joined = "\n".join(content)
+    if not joined.replace("\n", "").replace("\t", "").isprintable():
+        raise RefusedError
+    if header.style == ">":
+        joined = _folded(content)
+    if header.chomping == "-":
+        return joined, done
+    return joined + ("\n" * (1 + trailing) if header.chomping == "+" else "\n"), done
+
+
+def _block_lines(lines: list[str], begin: int, column: int) -> tuple[list[str], int]:
+    first = begin
+    while first < len(lines) and not lines[first].strip(" "):
+        first += 1
+    if first == len(lines):
+        raise RefusedError
+    text = lines[first].lstrip(" ")
+    indent = len(lines[first]) - len(text)
+    too_long = any(len(blank) > indent for blank in lines[begin:first])
+    if indent <= column or text[0] == "\t" or too_long:
+        raise RefusedError
+    content = [""] * (first - begin)
+    prefix = " " * indent
+    for index in range(first, len(lines)):
+        line = lines[index]
+        if line.startswith(prefix):
+            content.append(line[indent:])
+        elif line.strip(" "):
+            return content, index
+        else:
+            content.append("")
+    if lines[-1]:
+        # Without a line break at the end of the file the scalar ends without one too.
+        raise RefusedError
+    content.pop()
+    return content, len(lines)
 
 
 def _folded(content: list[str]) -> str:
@@ -232,7 +213,9 @@ def _read_line(text: str) -> _Line | None:
         raise RefusedError
     column = len(indent)
     item = column + len(dash) if dash else 0
-    return column, item, _key(key) if key else None, _Nothing if blank else _value(rest)
+    value = _Nothing if blank else _value(rest)
+    special = value is _Nothing or value.__class__ in (_Block, _Flow)
+    return column, item, _key(key) if key else None, value, special
 
 
 _line = lru_cache(maxsize=1 << 14)(_read_line)
@@ -275,6 +258,8 @@ def _value(text: str) -> Any:
 @lru_cache(maxsize=1 << 10)
 def _flow(text: str) -> Any:
     """Read a collection in flow style that is whole on its line."""
+    if _FLOW_LIST.fullmatch(text):
+        return [_value(item) for item in _FLOW_ITEM.findall(text)]
     if "&" in text or len(text) > 10 * _LONG:
         raise RefusedError
     return _exact(text, list if text[0] == "[" else dict)
