@@ -252,14 +252,19 @@ def test_flux_releases_follow_the_official_checklist(tier: str) -> None:
         assert instance["spec"]["cluster"]["tenantDefaultServiceAccount"] == "flux"
 
 
-def test_custom_resource_definitions_are_never_pruned() -> None:
+def test_custom_resource_definitions_outlive_their_place_in_git() -> None:
     flux, argocd = rendered("flux"), rendered("argocd")
+    units = [
+        unit for unit in parsed(flux, "clusters/production/crds.yaml") if "prune" in unit["spec"]
+    ]
 
-    kept = {unit["spec"]["prune"] for unit in parsed(flux, "clusters/production/crds.yaml")
-            if unit["kind"] == "Kustomization"}  # fmt: skip
-    assert kept == {False}
+    assert {"kustomize.toolkit.fluxcd.io/prune: disabled"} == {
+        f"{name}: {value}"
+        for unit in units
+        for name, value in unit["spec"]["commonMetadata"]["annotations"].items()
+    }
     layer = one(argocd, "bootstrap/layers/crds.yaml")
-    assert layer["spec"]["template"]["spec"]["syncPolicy"]["automated"]["prune"] is False
+    assert "Prune=false" in layer["spec"]["template"]["spec"]["syncPolicy"]["syncOptions"]
 
 
 def test_sops_is_set_up_where_secrets_are_in_the_repository(tmp_path: Path) -> None:
