@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import tempfile
 from dataclasses import dataclass
 from enum import StrEnum
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from groundplan.schemas import KindId, SchemaStore
 
 _LOCATION = "{{.Group}}/{{.ResourceKind}}_{{.ResourceAPIVersion}}.json"
+_ERROR = re.compile(r"- at '([^']*)': (.+?)(?=\s+- at '|$)")
 _NO_SCHEMA = "could not find schema"
 
 
@@ -100,8 +102,9 @@ def _judgements(stdout: bytes, stderr: bytes) -> dict[int, Judgement]:
 
 def _judgement(entry: dict[str, Any]) -> Judgement:
     message = str(entry.get("msg", ""))
-    problems = entry.get("validationErrors") or ()
-    errors = tuple(sorted((problem["path"], problem["msg"]) for problem in problems))
+    # Its own list of errors holds the outermost only; the message has all of them.
+    found = ((at, said) for at, said in _ERROR.findall(message) if not said.endswith(" failed"))
+    errors = tuple(sorted(found))
     match entry["status"]:
         case "statusValid":
             return Judgement(Status.VALID)

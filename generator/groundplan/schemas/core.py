@@ -131,10 +131,10 @@ def _definition(name: str, node: Mapping[str, Any]) -> dict[str, Any]:
         return dict(_SPECIAL[name])
     required = node.get("required", ())
     out: dict[str, Any] = {"type": ["object", "null"], "additionalProperties": False}
-    if properties := node.get("properties"):
-        out["properties"] = {
-            field: _field(child, field in required) for field, child in properties.items()
-        }
+    out["properties"] = {
+        field: _field(child, field in required)
+        for field, child in node.get("properties", {}).items()
+    }
     if required:
         out["required"] = list(required)
     return out

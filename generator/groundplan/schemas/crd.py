@@ -187,7 +187,10 @@ def _closed(out: dict[str, Any], source: Mapping[str, Any]) -> dict[str, Any]:
     """Refuse fields that the API server would prune."""
     is_object = out.get("type") == "object" or "properties" in out
     keeps = source.get("x-kubernetes-preserve-unknown-fields") or "additionalProperties" in out
-    return out if keeps or not is_object else {**out, "additionalProperties": False}
+    if keeps or not is_object:
+        return out
+    # With `properties`, even empty, the engine names the field that is refused.
+    return {"properties": {}, **out, "additionalProperties": False}
 
 
 def _with_defaults(out: dict[str, Any], source: Mapping[str, Any]) -> dict[str, Any]:

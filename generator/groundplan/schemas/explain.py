@@ -86,6 +86,14 @@ def _too_large(kind: Any, value: Any) -> str:
     return f"{_shown(value)} is too large: the limit is {kind.limit}"
 
 
+def _too_short(kind: Any, value: Any) -> str:
+    return f"{_shown(value)} is shorter than {kind.limit} characters"
+
+
+def _too_long(kind: Any, value: Any) -> str:
+    return f"{_shown(value)} is longer than {kind.limit} characters"
+
+
 _SENTENCES: dict[str, Callable[[Any, Any], str]] = {
     "required": lambda kind, _: f'"{kind.property}" is missing',
     "type": lambda kind, value: f"expected {_either(kind.types)}, found {_type(value)}",
@@ -93,6 +101,10 @@ _SENTENCES: dict[str, Callable[[Any, Any], str]] = {
     "pattern": _pattern,
     "minimum": _too_small,
     "exclusiveMinimum": _too_small,
+    "minLength": _too_short,
+    "maxLength": _too_long,
+    "minItems": lambda kind, value: f"has {len(value)} items of at least {kind.limit}",
+    "maxItems": lambda kind, value: f"has {len(value)} items of at most {kind.limit}",
     "maximum": _too_large,
     "exclusiveMaximum": _too_large,
     "oneOf": lambda *_: "fits more than one of the forms of which exactly one is allowed",

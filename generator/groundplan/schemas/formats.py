@@ -17,10 +17,7 @@ DATE_TIME = (
 )
 BASE64 = r"^[A-Za-z0-9+/\r\n]*=?[\r\n]*=?[\r\n]*$"
 
-_LIMITS: dict[str, dict[str, int]] = {
-    "int32": {"minimum": -(2**31), "maximum": 2**31 - 1},
-    "int64": {"minimum": -(2**63), "maximum": 2**63 - 1},
-}
+_INT32 = 2**31
 _PATTERNS = {"date-time": DATE_TIME, "byte": BASE64}
 
 PLAIN_WORDS = {
@@ -33,9 +30,9 @@ PLAIN_WORDS = {
 
 def constrain(node: dict[str, Any], format: str | None) -> dict[str, Any]:
     """Return a schema with the limits that a format adds to it; unknown formats add none."""
-    if limits := _LIMITS.get(format or ""):
-        low = max(limits["minimum"], node.get("minimum", limits["minimum"]))
-        high = min(limits["maximum"], node.get("maximum", limits["maximum"]))
+    if format == "int32":
+        low = max(-_INT32, node.get("minimum", -_INT32))
+        high = min(_INT32 - 1, node.get("maximum", _INT32))
         return {**node, "minimum": low, "maximum": high}
     if pattern := _PATTERNS.get(format or ""):
         if "pattern" in node:

@@ -16,7 +16,6 @@ from groundplan.schemas.walk import keyword_at
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from jsonschema_rs import Draft7Validator
 
 Errors = tuple[tuple[str, str], ...]
 """What is wrong with an object: JSON pointers and sentences."""
@@ -33,20 +32,23 @@ class KindId(NamedTuple):
 
 
 class Schema:
-    """The strict schema of one kind. Compiled when it is first used."""
+    """The strict schema of one kind, compiled.
 
-    def __init__(self, id: KindId, namespaced: bool, source: Provenance, document: Any) -> None:
+    Raises:
+        ValueError: It cannot be compiled.
+    """
+
+    def __init__(
+        self, id: KindId, namespaced: bool, source: Provenance, document: Mapping[str, Any]
+    ) -> None:
+        from jsonschema_rs import Draft7Validator
+
         self.id = id
         self.namespaced = namespaced
         self.provenance = source
         self.document: Mapping[str, Any] = document
         """The JSON schema, draft 7 and standalone."""
-
-    @cached_property
-    def _validator(self) -> Draft7Validator:
-        from jsonschema_rs import Draft7Validator
-
-        return Draft7Validator(dict(self.document))
+        self._validator = Draft7Validator(dict(document))
 
     def is_valid(self, body: Mapping[str, Any]) -> bool:
         """Whether an object fits. Quicker than asking for its errors."""
@@ -120,7 +122,7 @@ class SchemaStore:
         return store
 
     def lookup(self, group: str, version: str, kind: str) -> Schema | Missing:
-        """Return the schema of a kind, or why there is none."""
+        """Return the schema of a kind, compiled, or why there is none."""
         wanted = KindId(group, version, kind)
         found = self._found.get(wanted)
         if found is None:
@@ -215,13 +217,13 @@ class SchemaStore:
             definition, source = extra
             for version, document in crd.strict_schemas(definition.manifest):
                 if version == id.version:
-                    return Schema(id, definition.namespaced, source, document)
+                    return _schema(id, definition.namespaced, source, document)
             return _not_served(id, definition.served, source.source)
         if id in self._core_index and isinstance(self._core, Pack):
             namespaced, name = self._core_index[id]
             document = core.schema(self._core_definitions, name)
             source = Provenance.from_data(self._core.index["provenance"])
-            return Schema(id, namespaced, source, document)
+            return _schema(id, namespaced, source, document)
         line = self._crd_index.get((id.group, id.kind))
         if line is None:
             return self._unknown(id)
@@ -229,7 +231,7 @@ class SchemaStore:
             by = f"{line.source.component} {line.source.version}"
             return _not_served(id, line.served, by)
         document = line.pack.read(schema_name(id.group, id.version, id.kind))
-        return Schema(id, line.namespaced, line.source, document)
+        return _schema(id, line.namespaced, line.source, document)
 
     def _unknown(self, id: KindId) -> Missing:
         """Say why a kind has no schema."""
@@ -243,6 +245,19 @@ class SchemaStore:
         hint = did_you_mean(id.kind, {one.kind for one in known})
         where = f"{id.group}/{id.version}" if id.group else id.version
         return Missing(f"Kubernetes {self.kubernetes} has no {id.kind} in {where}{hint}", True)
+
+
+def _schema(
+    id: KindId, namespaced: bool, source: Provenance, document: Mapping[str, Any]
+) -> Schema | Missing:
+    """Compile a schema; one that cannot be compiled is as good as none."""
+    try:
+        return Schema(id, namespaced, source, document)
+    except ValueError as error:
+        reason = str(error).partition("\n")[0][:200]
+        return Missing(
+            f"the schema of {id.kind} {id.group}/{id.version} cannot be compiled: {reason}"
+        )
 
 
 def _is_builtin(group: str) -> bool:

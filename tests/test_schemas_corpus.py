@@ -1,0 +1,141 @@
+"""Our engine and kubeconform, with the same schemas, on the same documents."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from groundplan import process
+from groundplan.documents import parse
+from groundplan.runners.kubeconform import Status, judge
+from groundplan.schemas import KindId, Missing, SchemaStore, default_store
+from tests.schema_sources import CORPUS, corpus_crds, kubernetes, mirror
+
+__all__ = ["kubernetes", "mirror"]
+
+GOOD = ("core-good", "custom-good")
+BAD = ("core-bad", "custom-bad")
+KINDS_ALIKE = {Status.VALID: True, Status.INVALID: False}
+
+DIFFERENT: dict[str, str] = {}
+"""Documents on which the two may differ, and why. Empty: with the same schemas they never do."""
+
+
+@pytest.fixture(scope="module")
+def store(kubernetes: SchemaStore) -> SchemaStore:
+    return kubernetes.with_crds(corpus_crds())
+
+
+@pytest.fixture(scope="module")
+def kubeconform() -> Path:
+    named = os.environ.get("GROUNDPLAN_KUBECONFORM")
+    found = Path(named) if named else process.which("kubeconform")
+    if found is None:
+        pytest.skip("no kubeconform in PATH, and GROUNDPLAN_KUBECONFORM names none")
+    return found
+
+
+def texts(name: str) -> list[str]:
+    return (CORPUS / f"{name}.yaml").read_text("utf-8").split("\n---\n")
+
+
+def body_of(text: str) -> dict[str, Any]:
+    documents, problems = parse("corpus.yaml", text.encode())
+    assert problems == ()
+    assert len(documents) == 1
+    body: dict[str, Any] = documents[0].body
+    return body
+
+
+def kind_of(body: dict[str, Any]) -> KindId:
+    group, _, version = body["apiVersion"].rpartition("/")
+    return KindId(group, version, body["kind"])
+
+
+def cases(*names: str) -> list[Any]:
+    return [
+        pytest.param(text, id=f"{name}-{number}")
+        for name in names
+        for number, text in enumerate(texts(name))
+    ]
+
+
+def test_the_corpus_is_large_enough() -> None:
+    assert sum(len(texts(name)) for name in (*GOOD, *BAD, "refused")) >= 60
+
+
+@pytest.mark.parametrize("text", cases(*GOOD))
+def test_right_documents_pass(store: SchemaStore, text: str) -> None:
+    assert [*store.validate_many([body_of(text)])] == [()]
+
+
+@pytest.mark.parametrize("text", cases(*BAD))
+def test_wrong_documents_fail_where_they_are_wrong(store: SchemaStore, text: str) -> None:
+    places = text.splitlines()[0].removeprefix("# at ").partition(":")[0].split()
+    (answer,) = store.validate_many([body_of(text)])
+    assert not isinstance(answer, Missing)
+    assert sorted({pointer for pointer, _ in answer}) == sorted(p.strip('"') for p in places)
+
+
+@pytest.mark.parametrize("text", cases("refused"))
+def test_kinds_that_do_not_exist_are_refused(store: SchemaStore, text: str) -> None:
+    (answer,) = store.validate_many([body_of(text)])
+    assert isinstance(answer, Missing)
+    assert answer.refused
+    comments = [line for line in text.splitlines() if line.startswith("# ")]
+    assert comments[-1].removeprefix("# ") in answer.reason
+
+
+def test_kubeconform_says_the_same(store: SchemaStore, kubeconform: Path) -> None:
+    documents = [text for name in (*GOOD, *BAD) for text in texts(name)]
+    assert_alike(store, kubeconform, documents)
+
+
+def test_kubeconform_refuses_what_has_no_schema(store: SchemaStore, kubeconform: Path) -> None:
+    documents = texts("refused")
+    kinds = [kind_of(body_of(text)) for text in documents]
+    answers = judge(kubeconform, [text.encode() for text in documents], store, kinds)
+    assert [answer.status for answer in answers] == [Status.NO_SCHEMA] * len(documents)
+
+
+def test_kubeconform_tells_an_unreadable_document_from_a_wrong_one(
+    store: SchemaStore, kubeconform: Path
+) -> None:
+    documents = [b"a: 1\na: 2\n", b"# nothing\n", texts("core-bad")[0].encode()]
+    answers = judge(kubeconform, documents, store, [KindId("", "v1", "Service")])
+    assert [answer.status for answer in answers] == [Status.ERROR, Status.EMPTY, Status.INVALID]
+    assert answers[2].errors == (("", "additional properties 'sepc' not allowed"),)
+
+
+def test_kubeconform_says_the_same_of_real_custom_resources(
+    mirror: Path, kubernetes: SchemaStore, kubeconform: Path
+) -> None:
+    store = default_store("1.37", mirror)
+    documents = [text for name in ("upstream-good", "upstream-bad") for text in texts(name)]
+    assert_alike(store, kubeconform, documents)
+
+
+@pytest.mark.parametrize("text", cases("upstream-good"))
+def test_right_custom_resources_pass(mirror: Path, text: str) -> None:
+    assert [*default_store("1.37", mirror).validate_many([body_of(text)])] == [()]
+
+
+@pytest.mark.parametrize("text", cases("upstream-bad"))
+def test_wrong_custom_resources_fail(mirror: Path, text: str) -> None:
+    test_wrong_documents_fail_where_they_are_wrong(default_store("1.37", mirror), text)
+
+
+def assert_alike(store: SchemaStore, kubeconform: Path, documents: list[str]) -> None:
+    bodies = [body_of(text) for text in documents]
+    ours = [answer == () for answer in store.validate_many(bodies)]
+    kinds = [kind_of(body) for body in bodies]
+    theirs = judge(kubeconform, [text.encode() for text in documents], store, kinds)
+    differing = [
+        (text, answer.message)
+        for text, our, answer in zip(documents, ours, theirs, strict=True)
+        if our is not KINDS_ALIKE.get(answer.status)
+    ]
+    assert [pair for pair in differing if pair[0].splitlines()[0] not in DIFFERENT] == []
