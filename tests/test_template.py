@@ -15,6 +15,7 @@ from tests.rendering import (
     CLUSTERS,
     ENGINES,
     PLACES,
+    TEAMS,
     TIERS,
     answers_of,
     one,
@@ -79,15 +80,20 @@ def test_templates_leave_no_trace(engine: str, tier: str, places: tuple[str, ...
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-def test_rendering_twice_gives_the_same_bytes(engine: str, tmp_path: Path) -> None:
-    clusters = list(CLUSTERS.values())
-    first = render(tmp_path / "first", engine=engine, clusters=clusters)
-    second = render(tmp_path / "second", engine=engine, clusters=clusters)
+def test_plain_copier_gives_the_same_bytes_each_time(engine: str, tmp_path: Path) -> None:
+    answers = {"engine": engine, "clusters": [CLUSTERS["eks"], CLUSTERS["kind"]], "teams": TEAMS}
+    trees = [
+        render(tmp_path / "first", **answers),
+        render(tmp_path / "second", **answers),
+        rendered(engine, "small", ("eks", "kind")),
+    ]
 
-    changing = re.compile(rb"^_src_path: .*$", re.MULTILINE)
-    assert {path: changing.sub(b"", content) for path, content in first.files.items()} == {
-        path: changing.sub(b"", content) for path, content in second.files.items()
-    }
+    origin = re.compile(rb"^_(src_path|commit): .*\n", re.MULTILINE)
+    first, second, ours = (
+        {path: origin.sub(b"", content) for path, content in tree.files.items()} for tree in trees
+    )
+    assert first == second
+    assert first == ours
 
 
 @every
