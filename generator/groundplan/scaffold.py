@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import fcntl
+import os
 import re
 import shutil
+import stat
 import tempfile
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -22,6 +24,9 @@ if TYPE_CHECKING:
 
 OLDEST_GIT = (2, 31)
 """The first that takes configuration from the environment, which updates rely on."""
+
+MESSAGE = "Start the platform"
+"""Of the first commit."""
 
 _STAGE = ".groundplan-new-"
 _LOCK = "lock"
@@ -114,23 +119,56 @@ def require_git() -> None:
 
 
 def _first_commit(folder: Path) -> str:
-    """Put everything that was rendered into one commit, whatever the user's git is set to."""
-    safe = ("-c", "core.hooksPath=/dev/null", "-c", "commit.gpgsign=false")
-    exact = ("-c", "core.autocrlf=false", "-c", "core.safecrlf=false")
+    """Put everything that was rendered into one commit, whatever the user's git is set to.
 
-    def git(*words: str, ok: tuple[int, ...] = (0,)) -> tuple[int, str]:
-        done = Command(("git", *safe, *exact, *words), cwd=folder, unset=_ELSEWHERE, ok=ok).run()
-        return done.code, done.text.strip()
+    `git fast-import` writes one pack where `git add` writes a file for each file, runs no hook,
+    signs nothing, and leaves line endings and ignored files alone.
+    """
+    _git(folder, "init", "--quiet", "--initial-branch=main")
+    _git(folder, "fast-import", "--quiet", stdin=_stream(folder))
+    _git(folder, "reset", "--quiet")
+    return _git(folder, "rev-parse", "--short", "HEAD")
 
-    git("init", "--quiet", "--initial-branch=main")
-    # A user's global ignore file has no say in what the template renders.
-    git("add", "--all", "--force")
-    named = all(
-        git("-c", "user.useConfigOnly=true", "var", who, ok=(0, 1, 128))[0] == 0
-        for who in ("GIT_AUTHOR_IDENT", "GIT_COMMITTER_IDENT")
-    )
-    git(*(() if named else _SOMEBODY), "commit", "--quiet", "-m", "Start the platform")
-    return git("rev-parse", "--short", "HEAD")[1]
+
+def _git(folder: Path, *words: str, stdin: bytes = b"", ok: tuple[int, ...] = (0,)) -> str:
+    """Run git on this folder only; a failure that is `ok` says nothing."""
+    argv = ("git", "-c", "core.hooksPath=/dev/null", *words)
+    done = Command(argv, cwd=folder, unset=_ELSEWHERE, stdin=stdin, ok=ok).run()
+    return done.text.strip() if done.code == 0 else ""
+
+
+def _stream(folder: Path) -> bytes:
+    """The first commit in the language of `git fast-import`."""
+    parts = [
+        b"commit refs/heads/main\n",
+        f"author {_identity(folder, 'GIT_AUTHOR_IDENT')}\n".encode(),
+        f"committer {_identity(folder, 'GIT_COMMITTER_IDENT')}\n".encode(),
+        _data(MESSAGE.encode()),
+    ]
+    for path in sorted(folder.rglob("*")):
+        name = path.relative_to(folder)
+        if name.parts[0] != ".git" and (path.is_symlink() or path.is_file()):
+            mode, content = _entry(path)
+            quoted = name.as_posix().replace("\\", r"\\").replace('"', r"\"")
+            parts += [f'M {mode} inline "{quoted}"\n'.encode(), _data(content)]
+    return b"".join(parts)
+
+
+def _entry(path: Path) -> tuple[str, bytes]:
+    """What git records of a file: its mode and content."""
+    if path.is_symlink():
+        return "120000", os.fsencode(path.readlink())
+    return "100755" if path.stat().st_mode & stat.S_IXUSR else "100644", path.read_bytes()
+
+
+def _data(content: bytes) -> bytes:
+    return b"data %d\n%b\n" % (len(content), content)
+
+
+def _identity(folder: Path, variable: str) -> str:
+    """The user's name, address and the time, or ours where the user has no name."""
+    own = _git(folder, "-c", "user.useConfigOnly=true", "var", variable, ok=(0, 1, 128))
+    return own or _git(folder, *_SOMEBODY, "var", variable)
 
 
 @contextmanager

@@ -174,20 +174,43 @@ _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 def _compile_once(environment: Any) -> Callable[..., Any]:
-    """`from_string` with memory."""
+    """`from_string` with memory, and without work for text that has no tag in it."""
     compile_string = environment.from_string
     compiled: dict[str, Any] = {}
+    marks = (
+        environment.block_start_string,
+        environment.variable_start_string,
+        environment.comment_start_string,
+        "\r",
+    )
+    unusual = (
+        environment.line_statement_prefix
+        or environment.line_comment_prefix
+        or environment.newline_sequence != "\n"
+        or not environment.keep_trailing_newline
+    )
 
     def from_string(source: Any, *rest: Any, **options: Any) -> Any:
         if rest or options or not isinstance(source, str):
             return compile_string(source, *rest, **options)
-        if source not in compiled:
-            compiled[source] = compile_string(source)
         # Compiling anew would have cleared what the last `yield` tag left behind.
         _forget_yield(environment)
+        if source not in compiled:
+            plain = not unusual and not any(mark in source for mark in marks)
+            compiled[source] = _Plain(source) if plain else compile_string(source)
         return compiled[source]
 
     return from_string
+
+
+@dataclass(frozen=True, slots=True)
+class _Plain:
+    """A template that is its own result."""
+
+    text: str
+
+    def render(self, *_: Any, **__: Any) -> str:
+        return self.text
 
 
 def _forget_yield(environment: Any) -> None:
