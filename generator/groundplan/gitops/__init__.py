@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
-from groundplan.gitops.model import Cluster
-
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
     from groundplan.documents import Document, YamlProblem
+    from groundplan.gitops.model import Cluster
     from groundplan.tree import Tree
 
 
@@ -27,8 +27,8 @@ def load_clusters(
         yaml_problems: What was wrong with them: a build does not go on without such a file.
     """
     # Builds name their problems with this package's model, so it cannot import them first.
-    from groundplan.gitops import flux
+    from groundplan.gitops import argocd, flux, plain
     from groundplan.gitops.scene import Scene
 
     scene = Scene(tree, documents, yaml_problems)
-    return flux.load(scene)
+    return (*flux.load(scene), *argocd.load(scene)) or plain.load(scene)

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import fnmatch
 import re
-from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
 
 _DEFAULTS = frozenset({":-", ":=", ":?", ":+", "="})
 _OPERATOR = re.compile(r":[-=?+]|=|,,?|\^\^?|//|/[#%]?|##?|%%?|:")

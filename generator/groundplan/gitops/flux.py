@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from groundplan.gitops import substitution
 from groundplan.gitops.envsubst import SubstitutionError
@@ -19,6 +18,9 @@ from groundplan.gitops.scene import Scene, dig, folder, maps, same_repository
 from groundplan.gitops.sops import decrypted
 from groundplan.gitops.substitution import Variables
 from groundplan.resources import Resource, ResourceId
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
 
 
 def load(scene: Scene) -> tuple[Cluster, ...]:

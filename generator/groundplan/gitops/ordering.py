@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
-from groundplan.gitops.model import Unit
-from groundplan.resources import ResourceId
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from groundplan.gitops.model import Unit
+    from groundplan.resources import ResourceId
 
 Key = tuple[str, str, str, str]
 

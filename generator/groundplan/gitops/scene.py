@@ -6,13 +6,15 @@ import posixpath
 import re
 from collections.abc import Iterable, Mapping
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from groundplan import documents as yaml_documents
-from groundplan.documents import Document, YamlProblem
 from groundplan.kustomize import Builder
-from groundplan.resources import Resource
-from groundplan.tree import Tree
+
+if TYPE_CHECKING:
+    from groundplan.documents import Document, YamlProblem
+    from groundplan.resources import Resource
+    from groundplan.tree import Tree
 
 _SCHEME = re.compile(r"^(?:[a-z+]+://)?(?:[^@/]+@)?")
 
@@ -42,6 +44,17 @@ class Scene:
         return tuple(r for r in self.written if r.id.group == group and r.id.kind in kinds)
 
     @cached_property
+    def custom_scopes(self) -> Mapping[tuple[str, str], str]:
+        """The scope of each kind whose definition is in the repository."""
+        return {
+            (
+                str(dig(definition.body, "spec", "group", default="")),
+                str(dig(definition.body, "spec", "names", "kind", default="")),
+            ): str(dig(definition.body, "spec", "scope", default=""))
+            for definition in self.of_kind("apiextensions.k8s.io", "CustomResourceDefinition")
+        }
+
+    @cached_property
     def flux_builder(self) -> Builder:
         """Builds as Flux does: files may lie anywhere in the repository, nothing is sorted."""
         return Builder(
@@ -51,6 +64,11 @@ class Scene:
             confined=False,
             sort=False,
         )
+
+    @cached_property
+    def plain_builder(self) -> Builder:
+        """Builds as the kustomize command does."""
+        return Builder(self.tree, self.documents, yaml_problems=self._yaml_problems)
 
     @cached_property
     def argo_builder(self) -> Builder:

@@ -6,17 +6,20 @@ that this builder cannot do exactly.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from groundplan.documents import Document
 from groundplan.kustomize import patches
 from groundplan.kustomize.building import Build, Builder
 from groundplan.kustomize.items import Item, Items
-from groundplan.kustomize.problems import BuildError, Fault
+from groundplan.kustomize.problems import BuildError, RefusedError
 from groundplan.kustomize.reading import copied
 from groundplan.resources import Origin
-from groundplan.tree import Tree
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from groundplan.documents import Document
+    from groundplan.tree import Tree
 
 __all__ = ["Build", "BuildError", "Builder", "build", "patched"]
 
@@ -44,6 +47,6 @@ def patched(body: Mapping[str, Any], entry: Mapping[str, Any]) -> dict[str, Any]
     items = Items([Item(copied(body), Origin(""))])
     try:
         patches.apply(items, patches.parse(str(entry.get("patch", "")), entry), partial=True)
-    except Fault:
+    except RefusedError:
         return dict(body)
     return items.members[0].body if len(items) else {}

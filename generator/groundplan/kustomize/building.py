@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from groundplan.documents import Document, YamlProblem
-from groundplan.gitops.model import Problem
 from groundplan.kustomize import generators, order, patches, references, replacements
 from groundplan.kustomize import transformers as change
-from groundplan.kustomize.definition import Misshapen, decode_kustomization
+from groundplan.kustomize.definition import MisshapenError, decode_kustomization
 from groundplan.kustomize.fieldspecs import Config, configuration, defaults
 from groundplan.kustomize.files import Files
-from groundplan.kustomize.items import Item, Items
-from groundplan.kustomize.problems import BuildError, Fault, problem
-from groundplan.kustomize.scalars import Empty
+from groundplan.kustomize.items import Items
+from groundplan.kustomize.problems import BuildError, RefusedError, problem
+from groundplan.kustomize.refusals import left_out, refuse
+from groundplan.kustomize.settling import is_local, settle
 from groundplan.resources import Origin, Resource
-from groundplan.tree import Tree
 
-_LOCAL_ONLY = "config.kubernetes.io/local-config"
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from groundplan.documents import Document, YamlProblem
+    from groundplan.gitops.model import Problem
+    from groundplan.tree import Tree
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +64,8 @@ class _Place:
     def origin(self) -> Origin:
         return Origin(self.file)
 
-    def problem(self, fault: Fault, pointer: str = "") -> BuildError:
-        if isinstance(fault, Misshapen):
+    def problem(self, fault: RefusedError, pointer: str = "") -> BuildError:
+        if isinstance(fault, MisshapenError):
             pointer += fault.pointer
         return BuildError(problem(fault.kind, fault.message, self.origin, pointer))
 
@@ -139,7 +141,7 @@ class Builder:
         try:
             body = overlay if overlay is not None else self._files.body(place.file)
             definition = decode_kustomization({} if body is None else body)
-        except Fault as fault:
+        except RefusedError as fault:
             raise place.problem(fault) from fault
         if overlay is None:
             self._definitions[place.file] = definition
@@ -160,8 +162,8 @@ class Builder:
 
     def _fill(self, layer: _Layer, place: _Place, definition: dict[str, Any]) -> None:
         """Do all that a kustomization says, on top of what a component finds there."""
-        _refuse(definition, place)
-        layer.problems.extend(_left_out(definition, place))
+        refuse(definition, place.origin)
+        layer.problems.extend(left_out(definition, place.origin))
         self._add_resources(layer, place, definition)
         layer.config = layer.config.merged(self._config(place, definition))
         self._generate(layer, place, definition)
@@ -191,7 +193,7 @@ class Builder:
                 self._no_cycle(place, path, pointer)
                 below, definition = self._load(path, None, (*place.visited, place.folder))
                 layer.add(self._layer(below, definition, shared=True))
-        except Fault as fault:
+        except RefusedError as fault:
             raise place.problem(fault, pointer) from fault
 
     def _add_component(self, layer: _Layer, place: _Place, name: str, pointer: str) -> None:
@@ -213,12 +215,12 @@ class Builder:
             self._files.content(path, place.origin, pointer)
             try:
                 extra = extra.merged(configuration(self._files.body(path)))
-            except Misshapen as fault:
+            except MisshapenError as fault:
                 message = f"{fault.message} in a transformer configuration"
                 raise BuildError(problem("syntax", message, Origin(path), fault.pointer)) from fault
         try:
             return config.merged(extra)
-        except Fault as fault:
+        except RefusedError as fault:
             raise place.problem(fault, "/configurations") from fault
 
     def _generate(self, layer: _Layer, place: _Place, definition: dict[str, Any]) -> None:
@@ -232,7 +234,7 @@ class Builder:
                     generators.absorb(
                         layer.items, generators.make(kind, entry, shared, read, origin)
                     )
-                except Fault as fault:
+                except RefusedError as fault:
                     if not (layer.problems and "does not exist" in fault.message):
                         raise place.problem(fault, pointer) from fault
 
@@ -249,7 +251,7 @@ class Builder:
         for pointer, step in self._steps(layer, place, definition, config):
             try:
                 step(items)
-            except Fault as fault:
+            except RefusedError as fault:
                 raise place.problem(fault, pointer) from fault
 
     def _steps(
@@ -312,10 +314,10 @@ class Builder:
         inline, name = entry.get("patch", "").strip(), entry.get("path", "")
         try:
             if bool(inline) == bool(name):
-                raise Fault("a patch must have one of `patch` and `path`")
+                raise RefusedError("a patch must have one of `patch` and `path`")
             content: str | bytes = inline or self._reader(place, pointer)(name)
             return patches.parse(content, entry, former=former)
-        except Fault as fault:
+        except RefusedError as fault:
             raise place.problem(fault, pointer) from fault
 
     def _confine(self, place: _Place, path: str, pointer: str) -> None:
@@ -338,79 +340,11 @@ class Builder:
                     item.remember()
                     item.set_name(f"{item.name}-{generators.name_hash(item.body)}")
             references.update(layer.items, layer.config)
-            layer.items.members = [item for item in layer.items if not _is_local(item)]
+            layer.items.members = [item for item in layer.items if not is_local(item)]
             options = definition.get("sortOptions")
             if options is not None or self._sort:
                 order.sort(layer.items, options)
-        except Fault as fault:
+        except RefusedError as fault:
             raise place.problem(fault) from fault
         for item in layer.items:
-            _settle(item)
-
-
-def _refuse(definition: dict[str, Any], place: _Place) -> None:
-    """Stop where nobody could say what the objects would be."""
-    refused = []
-    for name in ("transformers",):
-        if definition.get(name):
-            message = f"{name} are plugins; they are not run"
-            refused.append(problem("plugin", message, place.origin, f"/{name}"))
-    for name in ("vars", "crds"):
-        if definition.get(name):
-            message = f"{name} are not evaluated"
-            refused.append(problem("unsupported", message, place.origin, f"/{name}"))
-    if "path" in definition.get("openapi", {}):
-        message = "a schema of the repository's own is not evaluated"
-        refused.append(problem("unsupported", message, place.origin, "/openapi/path"))
-    if refused:
-        raise BuildError(*refused)
-
-
-def _left_out(definition: dict[str, Any], place: _Place) -> Iterable[Problem]:
-    """What would add objects or only look at them: the others can be built without it."""
-    for name in ("generators", "validators"):
-        if definition.get(name):
-            message = f"{name} are plugins; they are not run"
-            yield problem("plugin", message, place.origin, f"/{name}")
-    for name in ("helmCharts", "helmChartInflationGenerator"):
-        for i, _ in enumerate(definition.get(name, ())):
-            message = "a chart in a kustomization is not rendered"
-            yield problem("helm-charts", message, place.origin, f"/{name}/{i}")
-
-
-def _is_local(item: Item) -> bool:
-    return item.strings("annotations").get(_LOCAL_ONLY, "false") != "false"
-
-
-def _settle(item: Item) -> None:
-    """Give annotations and nulls the form in which kustomize writes them."""
-    metadata = item.metadata
-    if "annotations" in metadata:
-        annotations = item.strings("annotations")
-        if annotations:
-            metadata["annotations"] = annotations
-        else:
-            del metadata["annotations"]
-    _without_empty(item.body)
-
-
-def _without_empty(value: Any) -> None:
-    pairs = value.items() if isinstance(value, dict) else enumerate(value)
-    for key, entry in list(pairs):
-        if isinstance(entry, dict | list):
-            _without_empty(entry)
-        elif isinstance(entry, Empty):
-            value[key] = entry.written
-        elif type(entry) not in (str, int, float, bool, type(None)):
-            value[key] = _plain(entry)
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, str):
-        return str(value)
-    if isinstance(value, int):
-        return int(value)
-    if isinstance(value, float):
-        whole = value.is_integer() and abs(value) < 1e21
-        return int(value) if whole else float(value)
-    raise TypeError(type(value).__name__)
+            settle(item)

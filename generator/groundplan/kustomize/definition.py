@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from groundplan.kustomize.problems import Fault
+from groundplan.kustomize.problems import RefusedError
 
 FILE_NAMES = ("kustomization.yaml", "kustomization.yml", "Kustomization")
 
@@ -116,7 +116,7 @@ CONFIGURATION = {
 _NAMES = {str: "a string", bool: "a boolean", int: "an integer"}
 
 
-class Misshapen(Fault):
+class MisshapenError(RefusedError):
     """A value that does not fit, and where."""
 
     def __init__(self, message: str, pointer: str) -> None:
@@ -128,20 +128,20 @@ def decode(value: Any, shape: Shape, pointer: str = "") -> Any:
     """Check a value against a shape; nulls are left out and keys take their usual case.
 
     Raises:
-        Misshapen: at the first thing that does not fit.
+        MisshapenError: at the first thing that does not fit.
     """
     if isinstance(shape, list):
         if not isinstance(value, list):
-            raise Misshapen("must be a list", pointer)
+            raise MisshapenError("must be a list", pointer)
         return [decode(item, shape[0], f"{pointer}/{i}") for i, item in enumerate(value)]
     if isinstance(shape, dict):
         if not isinstance(value, Mapping):
-            raise Misshapen("must be a map", pointer)
+            raise MisshapenError("must be a map", pointer)
         return _decode_map(value, shape, pointer)
     if shape is int and isinstance(value, bool):
-        raise Misshapen("must be an integer", pointer)
+        raise MisshapenError("must be an integer", pointer)
     if not isinstance(value, shape):
-        raise Misshapen(f"must be {_NAMES.get(shape, 'something else')}", pointer)
+        raise MisshapenError(f"must be {_NAMES.get(shape, 'something else')}", pointer)
     return value
 
 
@@ -152,7 +152,7 @@ def _decode_map(value: Mapping[str, Any], shape: dict[str, Shape], pointer: str)
         here = f"{pointer}/{str(key).replace('~', '~0').replace('/', '~1')}"
         name = key if "*" in shape else known.get(str(key).lower())
         if name is None:
-            raise Misshapen(f"unknown field `{key}`", here)
+            raise MisshapenError(f"unknown field `{key}`", here)
         if item is not None:
             result[name] = decode(item, shape.get("*") or shape[name], here)
         elif "*" in shape:
@@ -164,17 +164,17 @@ def decode_kustomization(body: Any) -> dict[str, Any]:
     """Check a kustomization file and bring its older fields into today's form.
 
     Raises:
-        Fault: when kustomize would not take it.
+        RefusedError: when kustomize would not take it.
     """
     result: dict[str, Any] = decode(body, _KUSTOMIZATION)
     kind = result.setdefault("kind", "Kustomization")
     if kind not in ("Kustomization", "Component"):
-        raise Misshapen("kind should be Kustomization or Component", "/kind")
+        raise MisshapenError("kind should be Kustomization or Component", "/kind")
     version = f"kustomize.config.k8s.io/{'v1alpha1' if kind == 'Component' else 'v1beta1'}"
     if result.setdefault("apiVersion", version) != version:
-        raise Misshapen(f"apiVersion for {kind} should be {version}", "/apiVersion")
+        raise MisshapenError(f"apiVersion for {kind} should be {version}", "/apiVersion")
     if not any(value for key, value in result.items() if key not in ("apiVersion", "kind")):
-        raise Misshapen("the kustomization is empty", "")
+        raise MisshapenError("the kustomization is empty", "")
     result["resources"] = [*result.get("resources", ()), *result.pop("bases", ())]
     result["images"] = [*result.get("images", ()), *result.pop("imageTags", ())]
     for generator in (*result.get("configMapGenerator", ()), *result.get("secretGenerator", ())):

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from groundplan.kustomize.definition import CONFIGURATION, decode
 from groundplan.kustomize.items import Gvk
 from groundplan.kustomize.order import kind_order
-from groundplan.kustomize.problems import Fault
+from groundplan.kustomize.problems import RefusedError
 from groundplan.kustomize.scalars import is_null
 
 Setter = Callable[[Any, Any], None]
@@ -48,7 +48,7 @@ class Config:
         """Both together.
 
         Raises:
-            Fault: when they contradict each other.
+            RefusedError: when they contradict each other.
         """
         if other is self or not (other.fields or other.references):
             return self
@@ -87,14 +87,14 @@ def union(
     """Specifications of both; one that a wider one covers is left out.
 
     Raises:
-        Fault: when one creates what the other does not.
+        RefusedError: when one creates what the other does not.
     """
     result = list(one)
     for spec in other:
         for known in result:
             if known.path == spec.path and known.gvk.selected_by(spec.gvk):
                 if known.create != spec.create:
-                    raise Fault(f"conflicting field specifications for {spec.path}")
+                    raise RefusedError(f"conflicting field specifications for {spec.path}")
                 break
         else:
             result.append(spec)
@@ -105,7 +105,7 @@ def configuration(body: Any) -> Config:
     """Read a transformer configuration file.
 
     Raises:
-        Fault: when it has unknown fields.
+        RefusedError: when it has unknown fields.
     """
     decoded = decode(body if body is not None else {}, CONFIGURATION)
     references = [
@@ -141,7 +141,7 @@ def visit(body: dict[str, Any], gvk: Gvk, spec: FieldSpec, make: Any, setter: Se
     placeholder, or None for never.
 
     Raises:
-        Fault: when the path leads through a scalar.
+        RefusedError: when the path leads through a scalar.
     """
     if gvk.selected_by(spec.gvk):
         _walk(body, split_path(spec.path), spec.create, make, setter)
@@ -170,24 +170,26 @@ def _walk(node: Any, path: tuple[str, ...], create: bool, make: Any, setter: Set
             _walk(item, path, create, make, setter)
         return
     if not isinstance(node, dict):
-        raise Fault(f"expected a map or a list before {'/'.join(path)}")
+        raise RefusedError(f"expected a map or a list before {'/'.join(path)}")
     name = path[0].removesuffix("[]")
-    of_list = name != path[0]
-    last = len(path) == 1
-    creates = create and make is not None and not of_list
-    if name not in node:
-        if not creates:
-            return
-        node[name] = _made(make) if last else {}
-    elif is_null(node[name]):
-        if of_list:
-            node[name] = []
-        elif creates:
-            node[name] = _made(make) if last else {}
-    if last:
+    if not _provided(node, path, make if create else None):
+        return
+    if len(path) == 1:
         setter(node, name)
     else:
         _walk(node[name], path[1:], create, make, setter)
+
+
+def _provided(node: dict[str, Any], path: tuple[str, ...], make: Any) -> bool:
+    """Whether a map has the next field of a path, after making it where it may be made."""
+    name = path[0].removesuffix("[]")
+    of_list = name != path[0]
+    empty = name not in node
+    if (empty or is_null(node[name])) and make is not None and not of_list:
+        node[name] = _made(make) if len(path) == 1 else {}
+    elif not empty and is_null(node[name]) and of_list:
+        node[name] = []
+    return name in node
 
 
 def _made(make: Any) -> Any:

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from groundplan import documents as yaml_documents
 from groundplan.documents import Document
-from groundplan.gitops.model import Problem
 from groundplan.kustomize.definition import FILE_NAMES
-from groundplan.kustomize.items import Item
 from groundplan.kustomize.objects import expanded
-from groundplan.kustomize.problems import BuildError, Fault, problem
+from groundplan.kustomize.problems import BuildError, RefusedError, problem
 from groundplan.kustomize.reading import exact, read
 from groundplan.resources import Origin
-from groundplan.tree import Tree
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from groundplan.gitops.model import Problem
+    from groundplan.kustomize.items import Item
+    from groundplan.tree import Tree
 
 _REMOTE = re.compile(
     r"git::|gh:|[a-zA-Z][a-zA-Z0-9+.-]*://|[\w.-]+@[\w.-]+[:/]|github\.com[:/]"
@@ -115,7 +118,7 @@ class Files:
         if path not in self._items:
             try:
                 self._items[path] = tuple(self._read_objects(path))
-            except Fault as fault:
+            except RefusedError as fault:
                 raise BuildError(problem(fault.kind, fault.message, Origin(path))) from fault
         return self._items[path]
 

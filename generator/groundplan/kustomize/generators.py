@@ -6,12 +6,14 @@ import base64
 import hashlib
 import json
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from groundplan.kustomize.items import Item, Items
-from groundplan.kustomize.problems import Fault
+from groundplan.kustomize.problems import RefusedError
 from groundplan.kustomize.scalars import text
-from groundplan.resources import Origin
+
+if TYPE_CHECKING:
+    from groundplan.resources import Origin
 
 Read = Callable[[str], bytes]
 """Gives the content of a file named in the kustomization."""
@@ -35,12 +37,12 @@ def make(
     """Generate one ConfigMap or Secret.
 
     Raises:
-        Fault: when an entry is not valid.
+        RefusedError: when an entry is not valid.
     """
     options = _options(entry.get("options", {}), shared)
     name = entry.get("name", "")
     if not name:
-        raise Fault(f"a generated {kind} must have a name")
+        raise RefusedError(f"a generated {kind} must have a name")
     metadata: dict[str, Any] = {"name": name}
     if entry.get("namespace"):
         metadata["namespace"] = entry["namespace"]
@@ -66,18 +68,18 @@ def absorb(items: Items, item: Item) -> None:
     """Add a generated object, or put it into the one that it merges with or replaces.
 
     Raises:
-        Fault: when the object to merge with is missing, or is there without being asked for.
+        RefusedError: when the object to merge with is missing, or is there without being asked for.
     """
     found = items.any_id(item.id.equals)
     if len(found) > 1:
-        raise Fault(f"several objects could take the generated {item.id}")
+        raise RefusedError(f"several objects could take the generated {item.id}")
     if not found:
         if item.behavior in ("merge", "replace"):
-            raise Fault(f"{item.id} does not exist; its generator cannot {item.behavior}")
+            raise RefusedError(f"{item.id} does not exist; its generator cannot {item.behavior}")
         items.append(item)
         return
     if item.behavior not in ("merge", "replace"):
-        raise Fault(f"{item.id} exists; the generator's behavior must be merge or replace")
+        raise RefusedError(f"{item.id} exists; the generator's behavior must be merge or replace")
     old = found[0]
     _inherit(item, old)
     if item.behavior == "merge":
@@ -101,7 +103,7 @@ def name_hash(body: Mapping[str, Any]) -> str:
         parts["type"] = body.get("type", "")
         optional = "stringData"
     else:
-        raise Fault(f"the name of a {kind} gets no hash here", "unsupported")
+        raise RefusedError(f"the name of a {kind} gets no hash here", "unsupported")
     if isinstance(body.get(optional), dict):
         parts[optional] = body[optional]
     encoded = json.dumps(parts, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
@@ -129,7 +131,7 @@ def _values(entry: Mapping[str, Any], read: Read, name: str) -> dict[str, bytes]
     result: dict[str, bytes] = {}
     for key, value in pairs:
         if key in result:
-            raise Fault(f"{name} repeats the key `{key}`")
+            raise RefusedError(f"{name} repeats the key `{key}`")
         result[key] = value
     return result
 
@@ -143,7 +145,7 @@ def _env_lines(content: bytes, source: str) -> list[tuple[str, bytes]]:
         try:
             decoded = written.decode().lstrip()
         except UnicodeDecodeError:
-            raise Fault(f"line {number + 1} of {source} is not UTF-8") from None
+            raise RefusedError(f"line {number + 1} of {source} is not UTF-8") from None
         if not decoded or decoded.startswith("#"):
             continue
         key, _, value = decoded.partition("=")
@@ -154,7 +156,7 @@ def _env_lines(content: bytes, source: str) -> list[tuple[str, bytes]]:
 def _literal(source: str) -> tuple[str, bytes]:
     key, equals, value = source.partition("=")
     if not equals or not key:
-        raise Fault(f"`{source}` is no literal, which is written key=value")
+        raise RefusedError(f"`{source}` is no literal, which is written key=value")
     if len(value) >= 2 and value[0] == value[-1] and value[0] in "\"'":
         value = value[1:-1]
     return key, value.encode()
@@ -165,7 +167,7 @@ def _file_source(source: str) -> tuple[str, str]:
         return source.rpartition("/")[2], source
     key, _, path = source.partition("=")
     if not key or not path or "=" in path:
-        raise Fault(f"`{source}` is no file source, which is written path or key=path")
+        raise RefusedError(f"`{source}` is no file source, which is written path or key=path")
     return key, path
 
 

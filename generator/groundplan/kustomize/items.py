@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from groundplan.kustomize.mergekeys import is_cluster_scoped
-from groundplan.kustomize.problems import Fault
+from groundplan.kustomize.problems import RefusedError
 from groundplan.kustomize.reading import copied
 from groundplan.kustomize.scalars import text
-from groundplan.resources import Origin
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from groundplan.resources import Origin
 
 NO_NAMESPACE = "_non_namespaceable_"
 
@@ -190,11 +193,11 @@ class Items:
         """Add one.
 
         Raises:
-            Fault: when it is there already.
+            RefusedError: when it is there already.
         """
         identity = item.id
         if any(identity.equals(other.id) for other in self.members if other.name == identity.name):
-            raise Fault(f"{identity} is there twice")
+            raise RefusedError(f"{identity} is there twice")
         self.members.append(item)
 
     def extend(self, items: Iterable[Item]) -> None:
@@ -203,7 +206,7 @@ class Items:
         for item in items:
             key = (item.gvk, item.name, item.id.effective_namespace)
             if key in known:
-                raise Fault(f"{item.id} is there twice")
+                raise RefusedError(f"{item.id} is there twice")
             known.add(key)
             self.members.append(item)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from groundplan.kustomize.problems import Fault
+from groundplan.kustomize.problems import RefusedError
 from groundplan.kustomize.reading import copied
 
 Operation = dict[str, Any]
@@ -21,21 +21,21 @@ def apply(body: dict[str, Any], operations: list[Operation]) -> dict[str, Any]:
     """The object after all operations; the original is not changed.
 
     Raises:
-        Fault: when an operation cannot be done.
+        RefusedError: when an operation cannot be done.
     """
     holder: dict[str, Any] = {"": copied(body)}
     for operation in operations:
         _perform(holder, operation)
     result = holder[""]
     if not isinstance(result, dict):
-        raise Fault("the patch leaves no object")
+        raise RefusedError("the patch leaves no object")
     return result
 
 
 def _perform(holder: dict[str, Any], operation: Operation) -> None:
     name = operation.get("op")
     if name not in _OPERATIONS:
-        raise Fault(f"unexpected kind of operation: {name}")
+        raise RefusedError(f"unexpected kind of operation: {name}")
     path = _required(operation, "path")
     if name == "add":
         _add(holder, path, copied(operation.get("value")))
@@ -58,31 +58,31 @@ def _perform(holder: dict[str, Any], operation: Operation) -> None:
 def _required(operation: Operation, name: str) -> str:
     value = operation.get(name)
     if not isinstance(value, str):
-        raise Fault(f"a patch operation has no `{name}`")
+        raise RefusedError(f"a patch operation has no `{name}`")
     return value
 
 
 def _place(holder: dict[str, Any], path: str) -> tuple[Any, str]:
     """The map or list that holds what a path points at, and the last part of the path."""
     if path and not path.startswith("/"):
-        raise Fault(f"the path {path} of a patch does not begin with a slash")
+        raise RefusedError(f"the path {path} of a patch does not begin with a slash")
     parts = [part.replace("~1", "/").replace("~0", "~") for part in f"{path}".split("/")]
     node: Any = holder
     for part in parts[:-1]:
         node = node[_existing(node, part, path)]
         if not isinstance(node, dict | list):
-            raise Fault(f"the path {path} of a patch does not exist")
+            raise RefusedError(f"the path {path} of a patch does not exist")
     return node, parts[-1]
 
 
 def _existing(parent: Any, key: str, path: str) -> Any:
     if isinstance(parent, dict):
         if key not in parent:
-            raise Fault(f"the path {path} of a patch does not exist")
+            raise RefusedError(f"the path {path} of a patch does not exist")
         return key
     index = _index(key, path)
     if not -len(parent) <= index < len(parent):
-        raise Fault(f"the path {path} of a patch is beyond the end of the list")
+        raise RefusedError(f"the path {path} of a patch is beyond the end of the list")
     return index
 
 
@@ -90,7 +90,9 @@ def _index(key: str, path: str) -> int:
     try:
         return int(key)
     except ValueError:
-        raise Fault(f"the path {path} of a patch has `{key}` where a list has numbers") from None
+        raise RefusedError(
+            f"the path {path} of a patch has `{key}` where a list has numbers"
+        ) from None
 
 
 def _add(holder: dict[str, Any], path: str, value: Any) -> None:
@@ -102,7 +104,7 @@ def _add(holder: dict[str, Any], path: str, value: Any) -> None:
     else:
         index = _index(key, path)
         if not -len(parent) - 1 <= index <= len(parent):
-            raise Fault(f"the path {path} of a patch is beyond the end of the list")
+            raise RefusedError(f"the path {path} of a patch is beyond the end of the list")
         parent.insert(index if index >= 0 else index + len(parent) + 1, value)
 
 
@@ -116,7 +118,7 @@ def _test(holder: dict[str, Any], path: str, expected: Any) -> None:
     if isinstance(parent, dict) and key not in parent:
         if expected is None:
             return
-        raise Fault(f"a patch tests {path}, which does not exist")
+        raise RefusedError(f"a patch tests {path}, which does not exist")
     actual = parent[_existing(parent, key, path)]
     if actual != expected or isinstance(actual, bool) != isinstance(expected, bool):
-        raise Fault(f"a patch tests {path} for a value that it does not have")
+        raise RefusedError(f"a patch tests {path} for a value that it does not have")

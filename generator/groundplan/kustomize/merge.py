@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from groundplan.kustomize.mergekeys import Field, definition_of, field_of
-from groundplan.kustomize.problems import Fault
+from groundplan.kustomize.problems import RefusedError
 from groundplan.kustomize.reading import copied
 from groundplan.kustomize.scalars import Empty, is_null, text
 
@@ -28,7 +28,7 @@ def merge(target: dict[str, Any], patch: dict[str, Any]) -> dict[str, Any] | Non
     """Apply a patch to an object in place; None when the patch deletes the object.
 
     Raises:
-        Fault: when a patch gives a map where the object has a list, and so on.
+        RefusedError: when a patch gives a map where the object has a list, and so on.
     """
     definition = definition_of(text(target.get("apiVersion")), text(target.get("kind")))
     result = _walk(target, copied(patch), Field(None, definition), "")
@@ -45,7 +45,9 @@ def _walk(dest: Any, src: Any, field: Field, path: str) -> Any:
     kind = type(present[0]) if present else None
     for value in present:
         if (dict in (kind, type(value)) or list in (kind, type(value))) and type(value) is not kind:
-            raise Fault(f"the patch has another kind of value at {path or '/'} than the object")
+            raise RefusedError(
+                f"the patch has another kind of value at {path or '/'} than the object"
+            )
     if kind is dict or kind is None:
         return _walk_map(dest, src, field, path)
     if kind is list:
@@ -91,7 +93,7 @@ def _directive_of_map(patch: Any, *, strict: bool = False) -> str:
     directive = text(patch[DIRECTIVE])
     if directive not in ("merge", "replace", "delete"):
         if strict:
-            raise Fault(f"unknown patch strategy `{directive}`")
+            raise RefusedError(f"unknown patch strategy `{directive}`")
         return "merge"
     del patch[DIRECTIVE]
     return directive
@@ -104,7 +106,7 @@ def _directive_of_list(patch: list[Any]) -> str:
                 return "merge"
             directive = text(element[DIRECTIVE])
             if directive not in ("merge", "replace", "delete"):
-                raise Fault(f"unknown patch strategy `{directive}`")
+                raise RefusedError(f"unknown patch strategy `{directive}`")
             patch[:] = _without(patch, (DIRECTIVE,), (directive,))
             return directive
     return "merge"
@@ -129,7 +131,7 @@ def _walk_keyed(dest: Any, src: Any, field: Field, path: str) -> Any:
             found = tuple(_key_value(element, key) for key in keys)
             if found not in values:
                 values.append(found)
-    return _merge_elements(values, keys, dest, src, Field(None, field.of), path)
+    return _merge_elements(values, Field(keys, field.of), dest, src, path)
 
 
 def _key_value(element: Any, key: str) -> str:
@@ -142,13 +144,9 @@ def _key_value(element: Any, key: str) -> str:
 
 
 def _merge_elements(
-    values: list[tuple[str, ...]],
-    keys: tuple[str, ...],
-    dest: list[Any],
-    src: Any,
-    below: Field,
-    path: str,
+    values: list[tuple[str, ...]], field: Field, dest: list[Any], src: Any, path: str
 ) -> Any:
+    keys, below = field.keys or (), Field(None, field.of)
     added: list[Any] = []
     if len(keys) > 1:
         values = _completed(values)
@@ -233,7 +231,7 @@ def _matches(element: Any, keys: tuple[str, ...], values: tuple[str, ...]) -> bo
             if isinstance(element, dict | list) or text(element) != value:
                 return False
         elif not isinstance(element, dict):
-            raise Fault("a list that is merged by key has an element that is no map")
+            raise RefusedError("a list that is merged by key has an element that is no map")
         elif key not in element or (value != "" and text(element[key]) != value):
             return False
     return compared or None
@@ -282,7 +280,7 @@ def _appended(elements: list[Any], element: Any, keys: tuple[str, ...]) -> list[
     values: list[str] = []
     for key in keys:
         if not isinstance(element, dict):
-            raise Fault("a list that is merged by key has an element that is no map")
+            raise RefusedError("a list that is merged by key has an element that is no map")
         if key in element:
             values.append(text(element[key]))
         else:

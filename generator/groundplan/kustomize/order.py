@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from groundplan.kustomize.items import Gvk, Item, Items
-from groundplan.kustomize.problems import Fault
+from groundplan.kustomize.problems import RefusedError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from groundplan.kustomize.items import Gvk, Item, Items
 
 _FIRST = (
     "Namespace",
@@ -53,15 +56,15 @@ def sort(items: Items, options: dict[str, Any] | None) -> None:
     """Put objects into the order that `sortOptions` asks for; without it, kustomize's own.
 
     Raises:
-        Fault: when the options are not valid.
+        RefusedError: when the options are not valid.
     """
     order = (options or {}).get("order", "legacy" if options is None else "")
     legacy = (options or {}).get("legacySortOptions")
     if order not in ("fifo", "legacy"):
-        raise Fault("sortOptions.order must be fifo or legacy")
+        raise RefusedError("sortOptions.order must be fifo or legacy")
     if order == "fifo":
         if legacy is not None:
-            raise Fault("sortOptions.legacySortOptions is set but the order is fifo")
+            raise RefusedError("sortOptions.legacySortOptions is set but the order is fifo")
         return
     ranks = _RANKS
     if legacy is not None:

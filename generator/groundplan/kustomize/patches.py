@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from groundplan.kustomize import jsonpatch
-from groundplan.kustomize.items import Item, Items
 from groundplan.kustomize.merge import merge
 from groundplan.kustomize.objects import items_of
-from groundplan.kustomize.problems import Fault
+from groundplan.kustomize.problems import RefusedError
 from groundplan.kustomize.reading import copied, read
 from groundplan.kustomize.selectors import selects
 from groundplan.resources import Origin
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from groundplan.kustomize.items import Item, Items
 
 _NOWHERE = Origin("")
 
@@ -35,16 +38,16 @@ def parse(content: str | bytes, entry: Mapping[str, Any], *, former: bool = Fals
     """Read a patch of either sort.
 
     Raises:
-        Fault: when it is neither.
+        RefusedError: when it is neither.
     """
     documents = read(content)
     options = entry.get("options", {})
     target = entry.get("target")
     if documents and isinstance(documents[0], list):
         if not jsonpatch.is_json_patch(documents[0]):
-            raise Fault("unable to parse the patch: it is neither an object nor operations")
+            raise RefusedError("unable to parse the patch: it is neither an object nor operations")
         if target is None:
-            raise Fault("a JSON patch must have a target")
+            raise RefusedError("a JSON patch must have a target")
         return Patch((), tuple(copied(documents[0])), target, former=former)
     return Patch(
         tuple(items_of(documents, _NOWHERE)),
@@ -62,14 +65,14 @@ def apply(items: Items, patch: Patch, *, partial: bool = False) -> None:
     without an object is left out.
 
     Raises:
-        Fault: when the patch does not fit, or nothing is there to patch.
+        RefusedError: when the patch does not fit, or nothing is there to patch.
     """
     if patch.operations:
         _apply_json(items, patch)
         return
     if patch.target is not None:
         if len(patch.merges) > 1:
-            raise Fault("a patch with a target must hold one object, not several")
+            raise RefusedError("a patch with a target must hold one object, not several")
         for item in items:
             if patch.merges and selects(patch.target, item):
                 _merge_into(item, patch.merges[0], patch)
@@ -80,7 +83,7 @@ def apply(items: Items, patch: Patch, *, partial: bool = False) -> None:
                 _merge_into(found[0], merged, patch)
             elif found or not partial:
                 number = "several objects match" if found else "no object matches"
-                raise Fault(f"{number} the patch for {merged.id}")
+                raise RefusedError(f"{number} the patch for {merged.id}")
     items.drop_empty()
 
 

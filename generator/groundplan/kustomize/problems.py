@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from groundplan.gitops.model import Problem
-from groundplan.resources import Origin
+
+if TYPE_CHECKING:
+    from groundplan.resources import Origin
 
 NOT_EVALUATED = frozenset({"remote-base", "plugin", "helm-charts", "outside-tree", "unsupported"})
 """Kinds that say nothing against the repository, only that nobody looked."""
@@ -17,7 +21,7 @@ class BuildError(Exception):
         self.problems = problems
 
 
-class Fault(Exception):
+class RefusedError(Exception):
     """Something that kustomize refuses; whoever knows the file makes a problem of it."""
 
     def __init__(self, message: str, kind: str = "kustomize") -> None:

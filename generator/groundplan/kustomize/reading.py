@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
 from yaml.cyaml import CParser  # type: ignore[attr-defined]
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
-from groundplan.documents import Document
-from groundplan.kustomize.problems import Fault
+from groundplan.kustomize.problems import RefusedError
 from groundplan.kustomize.scalars import EMPTY, EMPTY_IN_FLOW, is_null, resolve
+
+if TYPE_CHECKING:
+    from groundplan.documents import Document
 
 _PLAIN = "plain"
 _MERGE = "<<"
@@ -27,7 +29,7 @@ _TOLD_APART = re.compile(
 class _Composer(CParser):
     """Composes nodes; leaves the meaning of scalars to `resolve`."""
 
-    def resolve(self, kind: type[Node], value: str | None, implicit: Any) -> str:
+    def resolve(self, kind: type[Node], _: str | None, implicit: Any) -> str:
         if kind is ScalarNode:
             return _PLAIN if implicit[0] else "tag:yaml.org,2002:str"
         return "tag:yaml.org,2002:map" if kind is MappingNode else "tag:yaml.org,2002:seq"
@@ -43,7 +45,7 @@ def read(content: bytes | str) -> list[Any]:
     """All documents of a text that are not empty.
 
     Raises:
-        Fault: `syntax` when it is not YAML.
+        RefusedError: `syntax` when it is not YAML.
     """
     try:
         composer = _Composer(content)
@@ -54,7 +56,7 @@ def read(content: bytes | str) -> list[Any]:
             if not is_null(value):
                 documents.append(value)
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise Fault(f"not YAML: {_first_line(error)}", "syntax") from error
+        raise RefusedError(f"not YAML: {_first_line(error)}", "syntax") from error
     return documents
 
 
@@ -90,7 +92,7 @@ def _construct(node: Node) -> Any:
                 constructed = EMPTY_IN_FLOW
             result[key.value] = constructed
         else:
-            raise Fault("a key is not a scalar", "syntax")
+            raise RefusedError("a key is not a scalar", "syntax")
     return result
 
 
@@ -100,7 +102,7 @@ def _inherited(node: Node) -> dict[str, Any]:
     result: dict[str, Any] = {}
     for value in values:
         if not isinstance(value, dict):
-            raise Fault("`<<` does not name a map", "syntax")
+            raise RefusedError("`<<` does not name a map", "syntax")
         for name, inherited in value.items():
             result.setdefault(name, inherited)
     return result
@@ -115,7 +117,7 @@ def _scalar(node: ScalarNode) -> Any:
         return resolve(node.value)
     if node.tag == "tag:yaml.org,2002:null":
         return None
-    raise Fault(f"the tag {node.tag} is not supported", "unsupported")
+    raise RefusedError(f"the tag {node.tag} is not supported", "unsupported")
 
 
 def _has_null(value: Any) -> bool:

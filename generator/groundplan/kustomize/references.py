@@ -8,7 +8,7 @@ from typing import Any
 
 from groundplan.kustomize.fieldspecs import Config, FieldSpec, visit
 from groundplan.kustomize.items import Gvk, Item, Items
-from groundplan.kustomize.problems import Fault
+from groundplan.kustomize.problems import RefusedError
 from groundplan.kustomize.scalars import is_null, text
 
 Identical = Callable[[list[Item]], bool]
@@ -18,7 +18,7 @@ def update(items: Items, config: Config) -> None:
     """Change every reference to an object that has another name or namespace by now.
 
     Raises:
-        Fault: when a reference could mean several objects.
+        RefusedError: when a reference could mean several objects.
     """
     renamed = [item for item in items if item.former]
     if not renamed:
@@ -72,7 +72,7 @@ class _Referrer:
                 if isinstance(element, dict):
                     self._set_map(element)
                 elif isinstance(element, list):
-                    raise Fault(f"{self._spec.path} holds a list of lists")
+                    raise RefusedError(f"{self._spec.path} holds a list of lists")
                 elif not is_null(element):
                     self._set_scalar(value, index)
         else:
@@ -87,7 +87,7 @@ class _Referrer:
 
     def _set_map(self, value: dict[str, Any]) -> None:
         if "name" not in value:
-            raise Fault(f"{self._spec.path} has no `name` to update")
+            raise RefusedError(f"{self._spec.path} has no `name` to update")
         if text(value["name"]) not in self._names:
             return
         candidates = self._candidates()
@@ -140,7 +140,7 @@ class _Referrer:
             return None
         if len(found) > 1 and not identical(found):
             names = ", ".join(str(other.id) for other in found)
-            raise Fault(f"`{name}` in {self._spec.path} of {me} could be each of {names}")
+            raise RefusedError(f"`{name}` in {self._spec.path} of {me} could be each of {names}")
         return found[0]
 
     def _role(self) -> Gvk | None:

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from groundplan.kustomize.definition import REPLACEMENT, Misshapen, decode
+from groundplan.kustomize.definition import REPLACEMENT, MisshapenError, decode
 from groundplan.kustomize.fieldspecs import split_path
 from groundplan.kustomize.items import NO_NAMESPACE, Gvk, Item, ItemId, Items
-from groundplan.kustomize.problems import BuildError, Fault, problem
+from groundplan.kustomize.problems import BuildError, RefusedError, problem
 from groundplan.kustomize.reading import copied
 from groundplan.kustomize.scalars import is_null, resolve, text
 from groundplan.kustomize.selectors import fits_labels, pattern, selects_id
 from groundplan.resources import Origin
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
 
 _CREATED: Final = object()
 """A scalar that has just been created and takes whatever type its new value has."""
@@ -25,18 +27,18 @@ def apply(items: Items, replacement: Mapping[str, Any]) -> None:
     """Copy one value to all its targets.
 
     Raises:
-        Fault: when source or target are missing or ambiguous.
+        RefusedError: when source or target are missing or ambiguous.
     """
     targets = replacement.get("targets")
     source = replacement.get("source")
     if targets is None or (source is None and "sourceValue" not in replacement):
-        raise Fault("a replacement must have a source and at least one target")
+        raise RefusedError("a replacement must have a source and at least one target")
     if source is not None and "sourceValue" in replacement:
-        raise Fault("a replacement cannot have both source and sourceValue")
+        raise RefusedError("a replacement cannot have both source and sourceValue")
     value = replacement["sourceValue"] if source is None else _source_value(items, source)
     for target in targets:
         if "select" not in target:
-            raise Fault("a replacement's target must select objects")
+            raise RefusedError("a replacement's target must select objects")
         for item in items:
             if _is_target(item, target):
                 for path in target.get("fieldPaths") or ["metadata.name"]:
@@ -71,20 +73,20 @@ def _source_value(items: Items, source: Mapping[str, Any]) -> Any:
     if len(found) != 1:
         what = "several objects are" if found else "no object is"
         name = " ".join(str(source[part]) for part in ("kind", "name") if part in source)
-        raise Fault(f"{what} the source {name} of a replacement")
+        raise RefusedError(f"{what} the source {name} of a replacement")
     path = source.get("fieldPath") or "metadata.name"
     value = _get(found[0].body, split_dots(path))
     if is_null(value) or value in ({}, []):
-        raise Fault(f"the source of a replacement has no {path}")
+        raise RefusedError(f"the source of a replacement has no {path}")
     options = source.get("options", {})
     if not options.get("delimiter"):
         return value
     if isinstance(value, dict | list):
-        raise Fault("a delimiter can only be used with scalars")
+        raise RefusedError("a delimiter can only be used with scalars")
     parts = text(value).split(options["delimiter"])
     index = options.get("index", 0)
     if not 0 <= index < len(parts):
-        raise Fault(f"index {index} is out of bounds for the value {text(value)}")
+        raise RefusedError(f"index {index} is out of bounds for the value {text(value)}")
     return parts[index]
 
 
@@ -125,7 +127,7 @@ def _get(node: Any, path: list[str]) -> Any:
         elif isinstance(node, dict):
             node = node.get(part)
         elif isinstance(node, str) and node.lstrip()[:1] in "{[":
-            raise Fault("a replacement reads inside a text", "unsupported")
+            raise RefusedError("a replacement reads inside a text", "unsupported")
         else:
             return None
     return node
@@ -147,7 +149,7 @@ def _element(elements: list[Any], part: str) -> Any:
 
 def _matcher(part: str) -> tuple[str, str]:
     if not (part.startswith("[") and part.endswith("]") and "=" in part):
-        raise Fault(f"`{part}` chooses no element of a list; write [name=value] or a number")
+        raise RefusedError(f"`{part}` chooses no element of a list; write [name=value] or a number")
     name, _, wanted = part[1:-1].partition("=")
     return name, wanted
 
@@ -157,7 +159,7 @@ def _copy_to(body: Any, path: str, value: Any, options: Mapping[str, Any]) -> No
     places = list(_places({"": body}, "", split_dots(path), create, value))
     if not places:
         verb = "find or create" if create else "find"
-        raise Fault(f"unable to {verb} the field {path} in a replacement's target")
+        raise RefusedError(f"unable to {verb} the field {path} in a replacement's target")
     for holder, key in places:
         holder[key] = _placed(holder[key], value, options)
 
@@ -170,25 +172,28 @@ def _places(holder: Any, key: Any, path: list[str], create: bool, value: Any) ->
         if is_null(node):
             return []
         if not isinstance(node, list):
-            raise Fault(f"`{part}` of a replacement's target stands where there is no list")
+            raise RefusedError(f"`{part}` of a replacement's target stands where there is no list")
         return [
             place
             for index in _indices(node, part, rest, create, value)
             for place in _places(node, index, rest, create, value)
         ]
-    if is_null(node):
+    if is_null(node) or not _has_field(node, part, _blank(rest, value) if create else None):
         return []
-    if not isinstance(node, dict):
-        if isinstance(node, str):
-            raise Fault("a replacement writes inside a text", "unsupported")
-        raise Fault(f"`{part}` of a replacement's target stands where there is no map")
-    if part not in node:
-        if not create:
-            return []
-        node[part] = _blank(rest, value)
     if isinstance(node[part], str) and rest:
-        raise Fault("a replacement writes inside a text", "unsupported")
+        raise RefusedError("a replacement writes inside a text", "unsupported")
     return _places(node, part, rest, create, value)
+
+
+def _has_field(node: Any, part: str, created: Any) -> bool:
+    """Whether a map has a field, after creating it where it may be created."""
+    if isinstance(node, str):
+        raise RefusedError("a replacement writes inside a text", "unsupported")
+    if not isinstance(node, dict):
+        raise RefusedError(f"`{part}` of a replacement's target stands where there is no map")
+    if part not in node and created is not None:
+        node[part] = created
+    return part in node
 
 
 def _indices(
@@ -201,7 +206,7 @@ def _indices(
         if index == len(node) and create:
             node.append(_blank(rest, value))
         if index >= len(node):
-            raise Fault(f"index {index} specified but only {len(node)} elements found")
+            raise RefusedError(f"index {index} specified but only {len(node)} elements found")
         return [index]
     name, expression = _matcher(part)
     found = [i for i, element in enumerate(node) if _matches(element, name, expression)]
@@ -233,7 +238,7 @@ def _placed(old: Any, value: Any, options: Mapping[str, Any]) -> Any:
     """The new value of a field: a scalar keeps its type."""
     if options.get("delimiter"):
         if isinstance(old, dict | list):
-            raise Fault("a delimiter can only be used with scalars")
+            raise RefusedError("a delimiter can only be used with scalars")
         parts = text(old).split(options["delimiter"])
         index = options.get("index", 0)
         if index < 0:
@@ -254,7 +259,7 @@ def _placed(old: Any, value: Any, options: Mapping[str, Any]) -> Any:
     if type(resolved) is not type(old) and not (
         isinstance(resolved, int | float) and isinstance(old, int | float)
     ):
-        raise Fault(f"`{written}` does not fit the field of a replacement", "unsupported")
+        raise RefusedError(f"`{written}` does not fit the field of a replacement", "unsupported")
     return resolved
 
 
@@ -267,7 +272,7 @@ def decoded(body: Any, path: str) -> list[dict[str, Any]]:
     entries = body if isinstance(body, list) else [body]
     try:
         result: list[dict[str, Any]] = decode(entries, [REPLACEMENT])
-    except Misshapen as fault:
+    except MisshapenError as fault:
         place = Origin(path)
         raise BuildError(problem(fault.kind, fault.message, place, fault.pointer)) from fault
     return result

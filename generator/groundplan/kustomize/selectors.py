@@ -5,12 +5,14 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from groundplan.kustomize.items import Gvk, Item, ItemId
-from groundplan.kustomize.problems import Fault
+from groundplan.kustomize.problems import RefusedError
 
-_NOT_IN_GO = re.compile(r"\(\?[=!<](?!P?<?\w)|\(\?<[=!]|\\[1-9]")
+if TYPE_CHECKING:
+    from groundplan.kustomize.items import Gvk, Item, ItemId
+
+_NOT_IN_GO = re.compile(r"\(\?<?[=!]|\\[1-9]")
 _REQUIREMENT = re.compile(
     r"\s*(?:(?P<absent>!)\s*(?P<no>[^\s,=!()<>]+)"
     r"|(?P<key>[^\s,=!()<>]+)\s*(?:(?P<op>==|=|!=|>|<)\s*(?P<value>[^\s,()]*)"
@@ -24,14 +26,14 @@ def pattern(expression: str) -> re.Pattern[str]:
     """Compile a regular expression of a selector.
 
     Raises:
-        Fault: when Go would not compile it.
+        RefusedError: when Go would not compile it.
     """
     if _NOT_IN_GO.search(expression):
-        raise Fault(f"`{expression}` is no regular expression that kustomize takes")
+        raise RefusedError(f"`{expression}` is no regular expression that kustomize takes")
     try:
         return re.compile(expression)
     except re.error as error:
-        raise Fault(f"`{expression}` is no regular expression: {error}") from error
+        raise RefusedError(f"`{expression}` is no regular expression: {error}") from error
 
 
 def selects(selector: Mapping[str, Any], item: Item) -> bool:
@@ -79,7 +81,7 @@ def matches(expression: str, values: Mapping[str, str]) -> bool:
     """Whether a Kubernetes label selector takes a set of labels.
 
     Raises:
-        Fault: when it is not a selector.
+        RefusedError: when it is not a selector.
     """
     return all(requirement(values) for requirement in _requirements(expression))
 
@@ -96,7 +98,7 @@ def _requirements(expression: str) -> tuple[Requirement, ...]:
     while position < len(expression):
         match = _REQUIREMENT.match(expression, position)
         if match is None or match.end() == position:
-            raise Fault(f"`{expression}` is no label selector")
+            raise RefusedError(f"`{expression}` is no label selector")
         result.append(_requirement(match))
         position = match.end()
     return tuple(result)

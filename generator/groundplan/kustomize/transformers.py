@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from groundplan.kustomize.fieldspecs import Config, FieldSpec, spec_of, union, visit
 from groundplan.kustomize.items import Gvk, Item, Items
-from groundplan.kustomize.problems import Fault
+from groundplan.kustomize.problems import RefusedError
 from groundplan.kustomize.scalars import text
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 _UNNAMED = (
     Gvk(kind="CustomResourceDefinition"),
@@ -26,12 +28,12 @@ def set_namespace(items: Items, namespace: str, config: Config) -> None:
     """Put every object that may have a namespace into this one.
 
     Raises:
-        Fault: when two objects become one.
+        RefusedError: when two objects become one.
     """
 
     def put(holder: Any, key: Any) -> None:
         if isinstance(holder[key], dict | list):
-            raise Fault("namespace field specs must target scalars")
+            raise RefusedError("namespace field specs must target scalars")
         holder[key] = namespace
 
     for item in items:
@@ -51,7 +53,7 @@ def set_namespace(items: Items, namespace: str, config: Config) -> None:
     for item in items:
         key = (item.gvk, item.name, item.id.effective_namespace)
         if key in seen:
-            raise Fault(f"the namespace {namespace} makes two objects of {item.id}")
+            raise RefusedError(f"the namespace {namespace} makes two objects of {item.id}")
         seen.add(key)
 
 
@@ -99,7 +101,7 @@ def add_labels(items: Items, entry: Mapping[str, Any], config: Config) -> None:
     """Add what one entry of `labels` says.
 
     Raises:
-        Fault: when its field specifications contradict the others.
+        RefusedError: when its field specifications contradict the others.
     """
     specs = tuple(spec_of(spec) for spec in entry.get("fields", ()))
     specs = union(specs, config["labels"])
@@ -118,14 +120,14 @@ def add_entries(items: Items, pairs: Mapping[str, str], specs: tuple[FieldSpec, 
     """Add entries to every map that the specifications find.
 
     Raises:
-        Fault: when a specification finds something that is no map.
+        RefusedError: when a specification finds something that is no map.
     """
 
     def put(holder: Any, key: Any) -> None:
         if holder[key] is None:
             holder[key] = {}
         if not isinstance(holder[key], dict):
-            raise Fault(f"{key} is no map of labels or annotations")
+            raise RefusedError(f"{key} is no map of labels or annotations")
         holder[key].update(pairs)
 
     if not pairs:
@@ -140,7 +142,7 @@ def set_replicas(items: Items, entry: Mapping[str, Any], config: Config) -> None
     """Set a number of replicas.
 
     Raises:
-        Fault: when no object with replicas has the name.
+        RefusedError: when no object with replicas has the name.
     """
 
     def put(holder: Any, key: Any) -> None:
@@ -154,19 +156,19 @@ def set_replicas(items: Items, entry: Mapping[str, Any], config: Config) -> None
             found = True
             visit(item.body, item.gvk, spec, 0, put)
     if not found:
-        raise Fault(f"no object with replicas has the name {entry.get('name')}")
+        raise RefusedError(f"no object with replicas has the name {entry.get('name')}")
 
 
 def set_image(items: Items, entry: Mapping[str, Any], config: Config) -> None:
     """Change the name, tag or digest of an image wherever it is used.
 
     Raises:
-        Fault: when an image is no string.
+        RefusedError: when an image is no string.
     """
 
     def put(holder: Any, key: Any) -> None:
         if isinstance(holder[key], dict | list):
-            raise Fault("an image is no string")
+            raise RefusedError("an image is no string")
         holder[key] = _image(holder[key], entry)
 
     for item in items:
