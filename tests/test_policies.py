@@ -29,7 +29,7 @@ def test_a_policy_says_what_it_is_and_whose(path: Path) -> None:
     assert policy["id"] == path.stem.upper()
     assert policy["severity"] in {"low", "medium", "high", "critical"}
     assert policy["owner"] in {"platform", "team"}
-    assert policy["applies_to"] in {"all", "teams"}
+    assert policy["applies_to"] in {"everywhere", "all", "teams"}
     assert policy["why"].endswith(".")
     assert policy["mappings"].keys() == {"pss", "nsa", "cis", "owasp"}
     assert policy["examples"].keys() == {"good", "bad"}
