@@ -128,6 +128,13 @@ def test_wrong_custom_resources_fail(mirror: Path, text: str) -> None:
     test_wrong_documents_fail_where_they_are_wrong(default_store("1.37", mirror), text)
 
 
+def test_every_schema_of_the_mirror_can_be_compiled(mirror: Path) -> None:
+    store = default_store("1.37", mirror)
+    assert len(store.kinds()) > 400
+    found = {kind: store.lookup(*kind) for kind in store.kinds()}
+    assert [kind for kind, one in found.items() if isinstance(one, Missing)] == []
+
+
 def assert_alike(store: SchemaStore, kubeconform: Path, documents: list[str]) -> None:
     bodies = [body_of(text) for text in documents]
     ours = [answer == () for answer in store.validate_many(bodies)]
