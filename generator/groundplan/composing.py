@@ -258,7 +258,7 @@ class _Document:
             except NoJsonFormError as error:
                 raise DocumentError("syntax", str(error), line) from None
         if event.anchor:
-            self._anchors[event.anchor] = key, 1
+            self._anchors[event.anchor] = self._scalar(event), 1
         return key
 
     def _merge(self, result: dict[str, Any], lines: dict[str, int], line: int, depth: int) -> None:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import math
 import re
-from typing import Any
+from typing import Any, cast
 
 import yaml
 
 from groundplan.scalars import NoJsonFormError, resolve
 
+_OTHER_BREAKS = re.compile("[\x85\u2028\u2029]")
+"""Line breaks of YAML 1.1 that are characters like any other in YAML 1.2."""
 _OTHER_READERS = re.compile(
-    r"""[-+.]?[0-9][0-9_,.:xXoOeE+a-fA-F-]*   # numbers, sexagesimals, dates and times of YAML 1.1
+    r"""[-+._]*[0-9][0-9_,.:xXoOeE+a-fA-F-]*   # numbers, sexagesimals, dates and times of YAML 1.1
     | [0-9]{4}-[0-9]{1,2}-[0-9]{1,2}[Tt\ ].*
     | [-+.]*(?:inf|infinity|nan)
     | [=<]+ | y | n | yes | no | on | off | true | false | null | ~""",
@@ -21,7 +23,7 @@ _OTHER_READERS = re.compile(
 
 def reads_as_string(text: str) -> bool:
     """Say whether Go, YAML 1.1 and YAML 1.2 readers all take this plain scalar as a string."""
-    if not text or _OTHER_READERS.fullmatch(text):
+    if not text or _OTHER_READERS.fullmatch(text) or _OTHER_BREAKS.search(text):
         return False
     try:
         return resolve(text) == text
@@ -54,8 +56,13 @@ def _ignore_aliases(_dumper: Any, _value: Any) -> bool:
 
 
 def _string(_dumper: Any, text: str) -> yaml.ScalarNode:
-    plain = None if reads_as_string(text) else '"'
-    return yaml.ScalarNode("tag:yaml.org,2002:str", text, style="|" if "\n" in text else plain)
+    style: str | None = None
+    if "\n" in text and not _OTHER_BREAKS.search(text):
+        style = "|"
+    elif not reads_as_string(text):
+        style = '"'
+    # The stubs do not know that None leaves the style to the emitter.
+    return yaml.ScalarNode("tag:yaml.org,2002:str", text, style=cast("str", style))
 
 
 def _float(_dumper: Any, number: float) -> yaml.ScalarNode:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import math
 import re
 import struct
@@ -30,6 +29,7 @@ _INTEGER = re.compile(
 _FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?", re.ASCII)
 _POINT_FIRST = re.compile(r"\.[0-9](?:_?[0-9])*(?:[eE][-+]?[0-9](?:_?[0-9])*)?", re.ASCII)
 _BINARY_AFTER_PREFIX = re.compile(r"0b([-+][01]+)", re.ASCII)
+_BASE64 = re.compile(r"(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?")
 _TIMESTAMP = re.compile(
     r"[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}"
     r"(?:[Tt ][0-9]{1,2}:[0-9]{1,2}:[0-9]{1,2}(?:[.,][0-9]+)?(?:Z|[-+][0-9]{2}:[0-9]{2})?)?",
@@ -162,11 +162,10 @@ def _kind(value: Scalar) -> str:
 
 
 def _decoded(text: str) -> str:
-    try:
-        data = base64.b64decode(text.replace("\n", "").replace("\r", ""), validate=True)
-    except binascii.Error as error:
-        raise NoJsonFormError("!!binary is no base64") from error
-    return data.decode("utf-8", "replace")
+    packed = text.replace("\n", "").replace("\r", "")
+    if not _BASE64.fullmatch(packed):
+        raise NoJsonFormError("!!binary is no base64")
+    return base64.b64decode(packed).decode("utf-8", "replace")
 
 
 def _float32_text(value: float) -> str:
@@ -176,13 +175,13 @@ def _float32_text(value: float) -> str:
     if math.isinf(value):
         return ".inf" if value > 0 else "-.inf"
     try:
-        single = struct.unpack("f", struct.pack("f", value))[0]
+        single = struct.unpack("<f", struct.pack("<f", value))[0]
     except OverflowError:
         return ".inf" if value > 0 else "-.inf"
     digits = next(
         text
         for precision in range(1, 10)
-        if struct.unpack("f", struct.pack("f", float(text := f"{single:.{precision - 1}e}")))[0]
+        if struct.unpack("<f", struct.pack("<f", float(text := f"{single:.{precision - 1}e}")))[0]
         == single
     )
     mantissa, _, exponent = digits.partition("e")

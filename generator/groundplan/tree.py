@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 MAX_FILE_BYTES = 16 * 1024 * 1024
 """Larger files are no manifests; etcd takes objects of 1.5 MiB."""
 
+MAX_LINKED_FOLDERS = 1000
+"""Folders that link to each other have more paths than anyone can read."""
+
 _LOOP = "links that lead in a circle"
 
 
@@ -87,6 +90,7 @@ class _Reader:
         self._root = root
         self.files: dict[str, bytes] = {}
         self.unreadable: list[Unreadable] = []
+        self._linked_folders = 0
 
     def walk(self, folder: str, above: frozenset[Path] = frozenset()) -> None:
         """Add all below a folder. `above` are the real paths of the folders on the way."""
@@ -109,12 +113,10 @@ class _Reader:
             found = place.lstat()
             if stat.S_ISLNK(found.st_mode):
                 target = place.resolve(strict=True)
-                if not target.is_relative_to(self._root):
-                    self._refuse(path, "symlink-outside", "a link that leaves the repository")
-                    return
                 above = above or frozenset({place.parent.resolve()})
-                if any(parent.is_relative_to(target) for parent in above):
-                    self._refuse(path, "symlink-loop", "a link to a folder that holds it")
+                refusal = self._refusal(target, above)
+                if refusal:
+                    self._refuse(path, *refusal)
                     return
                 found = target.stat()
             self._add_found(path, found, above)
@@ -144,6 +146,20 @@ class _Reader:
         else:
             self.files[path] = (self._root / path).read_bytes()
 
+    def _refusal(self, target: Path, above: frozenset[Path]) -> tuple[str, str] | None:
+        """Say why a link to a real path is not followed."""
+        if not target.is_relative_to(self._root):
+            return "symlink-outside", "a link that leaves the repository"
+        if ".git" in target.relative_to(self._root).parts:
+            return "symlink-outside", "a link into git's own data"
+        if any(parent.is_relative_to(target) for parent in above):
+            return "symlink-loop", "a link to a folder that holds it"
+        if target.is_dir():
+            self._linked_folders += 1
+            if self._linked_folders > MAX_LINKED_FOLDERS:
+                return "symlink-loop", f"more than {MAX_LINKED_FOLDERS} links to folders"
+        return None
+
     def _dangling(self, place: Path) -> tuple[str, str]:
         """Say what is wrong with a link to nothing."""
         if place.resolve().is_relative_to(self._root):
@@ -158,6 +174,8 @@ def _kept_by_git(root: Path) -> list[str] | None:
     """List what git tracks or would track; nothing when this is no work tree of git."""
     command = Command(
         (
+            # A git hook that calls us says where *its* repository is.
+            *("env", "-u", "GIT_DIR", "-u", "GIT_WORK_TREE", "-u", "GIT_INDEX_FILE"),
             "git",
             "-c",
             "core.fsmonitor=false",
@@ -177,7 +195,9 @@ def _kept_by_git(root: Path) -> list[str] | None:
         return None
     if done.code != 0:
         return None
-    return [os.fsdecode(name).rstrip("/") for name in done.stdout.split(b"\0") if name]
+    # A file with merge conflicts is listed once for each side.
+    names = dict.fromkeys(name for name in done.stdout.split(b"\0") if name)
+    return [os.fsdecode(name).rstrip("/") for name in names]
 
 
 def _reason(error: OSError) -> str:
