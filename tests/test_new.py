@@ -40,6 +40,7 @@ def nobody(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyP
         monkeypatch.delenv(name)
     monkeypatch.setenv("HOME", str(home))
     monkeypatch.setenv("XDG_CONFIG_HOME", str(home / ".config"))
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
     monkeypatch.setenv("GIT_CONFIG_NOSYSTEM", "1")
     return home
 
@@ -157,7 +158,40 @@ def test_every_template_is_compiled_once(tmp_path: Path, monkeypatch: pytest.Mon
     copier_adapter.render(blueprint, {}, tmp_path / "out")
 
     assert (tmp_path / "out" / "d" / "d-z").read_text() == "d z"
-    assert len(compiled) == len(set(compiled))
+    assert len(compiled) == len(set(compiled)) > 0
+
+    compiled.clear()
+    copier_adapter.render(blueprint, {}, tmp_path / "again")
+
+    assert_same_files(tmp_path / "again", tmp_path / "out")
+    assert compiled == []
+
+
+@pytest.mark.parametrize("damage", [b"", b"damaged", None])
+def test_a_damaged_or_unwritable_cache_does_not_matter(
+    damage: bytes | None, tmp_path: Path, nobody: Path
+) -> None:
+    """In a process of its own, since a process remembers what it compiled."""
+    code = (
+        "import sys; from pathlib import Path\n"
+        "from groundplan import copier_adapter, template\n"
+        "copier_adapter.render(template.locate(), {}, Path(sys.argv[1]))\n"
+    )
+
+    def render(name: str) -> Path:
+        subprocess.run([sys.executable, "-c", code, str(tmp_path / name)], check=True)
+        return tmp_path / name
+
+    first = render("first")
+    [cache] = (nobody / ".cache" / "groundplan" / "templates").iterdir()
+    assert_same_files(render("warm"), first)
+    if damage is None:
+        shutil.rmtree(nobody / ".cache")
+        (nobody / ".cache").write_text("")
+    else:
+        cache.write_bytes(damage)
+
+    assert_same_files(render("damaged"), first)
 
 
 def test_a_users_copier_settings_do_not_decide(tmp_path: Path, nobody: Path) -> None:

@@ -17,6 +17,7 @@ from copier import _settings as copier_settings
 from copier import _template as copier_template
 from copier import _user_data as copier_data
 
+from groundplan.copier_adapter import compiled
 from groundplan.copier_adapter.failures import translated
 from groundplan.template import UPSTREAM, Template
 
@@ -52,6 +53,7 @@ def render(
     with working(template, answers, destination) as worker:
         vars(worker)["approve"] = approve
         worker.run_copy()
+    compiled.save()
 
 
 def resolve(template: Template, answers: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -114,6 +116,7 @@ class Renderer(copier_main.Worker):
     def jinja_env(self) -> Any:
         """Copier's environment, which compiles equal strings once."""
         environment: Any = super().jinja_env
+        compiled.remember(environment)
         environment.from_string = _compile_once(environment)
         environment.filters["from_yaml"] = _from_yaml
         return environment
@@ -176,7 +179,7 @@ _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 def _compile_once(environment: Any) -> Callable[..., Any]:
     """`from_string` with memory, and without work for text that has no tag in it."""
     compile_string = environment.from_string
-    compiled: dict[str, Any] = {}
+    known: dict[str, Any] = {}
     marks = (
         environment.block_start_string,
         environment.variable_start_string,
@@ -195,10 +198,10 @@ def _compile_once(environment: Any) -> Callable[..., Any]:
             return compile_string(source, *rest, **options)
         # Compiling anew would have cleared what the last `yield` tag left behind.
         _forget_yield(environment)
-        if source not in compiled:
+        if source not in known:
             plain = not unusual and not any(mark in source for mark in marks)
-            compiled[source] = _Plain(source) if plain else compile_string(source)
-        return compiled[source]
+            known[source] = _Plain(source) if plain else compile_string(source)
+        return known[source]
 
     return from_string
 
