@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 _DEFAULTS = frozenset({":-", ":=", ":?", ":+", "="})
 _OPERATOR = re.compile(r":[-=?+]|=|,,?|\^\^?|//|/[#%]?|##?|%%?|:")
 _NAME = re.compile(r"\w+")
+_INTEGER = re.compile(r"[-+]?[0-9]+")
 
 
 class SubstitutionError(ValueError):
@@ -153,18 +154,16 @@ _CASES: dict[str, Callable[[str], str]] = {
 
 
 def _part(value: str, start: str, length: str | None) -> str:
-    try:
-        position = int(start)
-        count = None if length is None else int(length)
-    except ValueError:
+    if not _INTEGER.fullmatch(start) or (length is not None and not _INTEGER.fullmatch(length)):
         return value
+    position = int(start)
     if position < 0:
         position = max(len(value) + position, 0)
-    if count is None:
+    if length is None:
         return value[position:]
-    if count < 0:
-        return value[position : max(len(value) + count, position)]
-    return value[position : position + count]
+    count = int(length)
+    end = position + count if count >= 0 else max(len(value) + count, position)
+    return value[position:end]
 
 
 def _replaced(operator: str, value: str, pattern: str, replacement: str) -> str:

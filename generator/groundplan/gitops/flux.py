@@ -9,14 +9,17 @@ from typing import TYPE_CHECKING, Any
 
 from groundplan.gitops import substitution
 from groundplan.gitops.envsubst import SubstitutionError
+from groundplan.gitops.flux_artifact import Artifact, compose
 from groundplan.gitops.flux_build import FluxBuilds
-from groundplan.gitops.flux_entry import GROUP, SOURCES, Entry, find, source_of
+from groundplan.gitops.flux_entry import GROUP, Entry, find, source_of
 from groundplan.gitops.flux_release import releases_of
 from groundplan.gitops.model import Cluster, Engine, Problem, Unit
 from groundplan.gitops.ordering import Key, in_order
 from groundplan.gitops.scene import Scene, dig, folder, maps, same_repository
 from groundplan.gitops.sops import decrypted
 from groundplan.gitops.substitution import Variables
+from groundplan.kustomize.items import Gvk
+from groundplan.kustomize.order import kind_order
 from groundplan.resources import Resource, ResourceId
 
 if TYPE_CHECKING:
@@ -34,6 +37,7 @@ class _Applied:
     """A Kustomization that has been followed."""
 
     unit: Resource
+    path: str
     resources: tuple[Resource, ...] = ()
     unresolved: tuple[Resource, ...] = ()
     problems: list[Problem] = field(default_factory=list)
@@ -49,6 +53,7 @@ class _Walk:
         self._applied: dict[Key, _Applied] = {}
         self._parents: dict[Key, Key] = {}
         self._built: dict[Key, tuple[Resource, ...]] = {}
+        self._artifacts: dict[Key, Artifact] = {}
 
     def cluster(self) -> Cluster:
         """Follow every Kustomization and put them into order."""
@@ -66,13 +71,16 @@ class _Walk:
 
     def _follow(self, unit: Resource) -> list[Resource]:
         """Build one Kustomization; give those that it applies in turn."""
-        applied = _Applied(unit)
+        applied = _Applied(unit, folder(str(dig(unit.body, "spec", "path", default="./"))))
         self._applied[unit.id.key] = applied
-        reason = self._elsewhere(unit)
+        artifact = self._artifact(unit)
+        reason = None if artifact else self._elsewhere(unit)
         if reason:
             applied.problems.append(reason)
             return []
-        build = self._builds.build(unit)
+        if artifact:
+            applied.path = artifact.folder(applied.path)
+        build = artifact.build(unit) if artifact else self._builds.build(unit)
         applied.problems.extend(build.problems)
         self._built[unit.id.key] = build.resources
         self._substitute(applied, build.resources)
@@ -81,6 +89,18 @@ class _Walk:
             self._parents.setdefault(child.id.key, unit.id.key)
         applied.problems.extend(_unevaluated(applied.resources))
         return below
+
+    def _artifact(self, unit: Resource) -> Artifact | None:
+        source = source_of(unit)
+        if source is None or source.kind != "ExternalArtifact":
+            return None
+        if source.key not in self._artifacts:
+            objects = self._objects()
+            found = compose(self._scene, objects, source, self._entry.source)
+            if found is None:
+                return None
+            self._artifacts[source.key] = found
+        return self._artifacts[source.key]
 
     def _elsewhere(self, unit: Resource) -> Problem | None:
         """Why a Kustomization does not take its objects from this repository."""
@@ -161,15 +181,21 @@ class _Walk:
         return Unit(
             id=unit.id,
             origin=unit.origin,
-            paths=(folder(str(dig(unit.body, "spec", "path", default="./"))),),
+            paths=(applied.path,),
             depends_on=tuple(_depends_on(unit)),
             wave=0,
-            resources=applied.resources,
+            resources=tuple(sorted(applied.resources, key=_apply_order)),
             releases=releases,
             problems=(*applied.problems, *problems),
             suspended=dig(unit.body, "spec", "suspend") is True,
             unresolved=applied.unresolved,
         )
+
+
+def _apply_order(resource: Resource) -> int:
+    """Namespaces, definitions and rights first, webhooks last, all else as it is written."""
+    identity = resource.id
+    return kind_order(Gvk(identity.group, identity.version, identity.kind))[0]
 
 
 def _is_unit(resource: Resource) -> bool:
@@ -219,6 +245,3 @@ def _unevaluated(resources: Iterable[Resource]) -> Iterator[Problem]:
         if resource.id.kind == "ResourceSet" and resource.id.group == "fluxcd.controlplane.io":
             message = f"{resource.id} is rendered in the cluster; its objects are not evaluated"
             yield Problem("resource-set", message, resource.origin, "/spec", False)
-
-
-__all__ = ["SOURCES", "load"]

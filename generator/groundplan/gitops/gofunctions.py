@@ -6,6 +6,7 @@ import base64
 import hashlib
 import json
 import math
+import operator
 import re
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -15,6 +16,7 @@ from groundplan.gitops.gotemplate_syntax import TemplateError
 
 _NOT_DNS = re.compile(r"[^a-z0-9.-]+")
 _NOT_SLUG = re.compile(r"[^a-z0-9]+")
+_GO_TYPES = {bool: "bool", int: "int", float: "float64"}
 _VERB = re.compile(
     r"%(?P<flags>[-+ 0#]*)(?P<width>\d*)(?:\.(?P<precision>\d+))?(?P<verb>[a-zA-Z%])"
 )
@@ -77,15 +79,35 @@ def _index(value: Any, *keys: Any) -> Any:
 
 
 def _equal(value: Any, *others: Any) -> bool:
-    return any(_comparable(value) == _comparable(other) for other in others)
+    return any(_compared(value, other) and value == other for other in others)
 
 
-def _comparable(value: Any) -> tuple[str, Any]:
-    if isinstance(value, bool):
-        return "bool", value
-    if isinstance(value, int | float):
-        return "number", value
-    return type(value).__name__, value
+def _compared(one: Any, other: Any) -> bool:
+    """Whether two values can be the same: Go refuses to compare different types."""
+    if one is None or other is None:
+        return one is other
+    if type(one) is not type(other):
+        raise TemplateError("incompatible types for comparison")
+    return True
+
+
+def _ordered(compare: Callable[[Any, Any], bool]) -> Callable[[Any, Any], bool]:
+    return lambda one, other: _compared(one, other) and compare(one, other)
+
+
+def _printed(*values: Any) -> str:
+    """Values in a row; a space between two of which neither is a text."""
+    out = ""
+    for i, value in enumerate(values):
+        apart = i and not isinstance(value, str) and not isinstance(values[i - 1], str)
+        out += f"{' ' if apart else ''}{_inside(value)}"
+    return out
+
+
+def _list_slice(values: Any, *bounds: Any) -> list[Any]:
+    if not isinstance(values, list):
+        raise TemplateError("list should be type of slice or array")
+    return values[slice(*map(int, bounds))] if len(bounds) > 1 else values[int(bounds[0]) :]
 
 
 def _formatted(template: str, *arguments: Any) -> str:
@@ -101,6 +123,8 @@ def _formatted(template: str, *arguments: Any) -> str:
 
 def _verb(match: re.Match[str], value: Any) -> str:
     verb, spec = match["verb"], f"{match['flags']}{match['width']}"
+    if verb == "s" and isinstance(value, bool | int | float):
+        return f"%!s({_GO_TYPES[type(value)]}={shown(value)})"
     if verb in "svt":
         return str(f"%{spec}s" % shown(value))
     if verb == "q":
@@ -201,13 +225,13 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "not": lambda value: not truth(value),
     "eq": _equal,
     "ne": lambda one, other: not _equal(one, other),
-    "lt": lambda one, other: one < other,
-    "le": lambda one, other: one <= other,
-    "gt": lambda one, other: one > other,
-    "ge": lambda one, other: one >= other,
-    "print": lambda *values: "".join(_text(value) for value in values),
+    "lt": _ordered(operator.lt),
+    "le": _ordered(operator.le),
+    "gt": _ordered(operator.gt),
+    "ge": _ordered(operator.ge),
+    "print": _printed,
     "printf": _formatted,
-    "slice": lambda value, *bounds: value[slice(*map(int, bounds))],
+    "slice": _list_slice,
     "toJson": _json,
     "toRawJson": lambda value: json.dumps(_tidy(value), ensure_ascii=False, sort_keys=True),
     "fromJson": json.loads,

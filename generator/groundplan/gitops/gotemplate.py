@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections import ChainMap
 from collections.abc import Mapping
 from typing import Any
 
@@ -23,6 +24,8 @@ from groundplan.gitops.gotemplate_syntax import (
 __all__ = ["TemplateError", "UnknownError", "render"]
 
 _MISSING = object()
+Scope = ChainMap[str, Any]
+"""Variables; the innermost block first."""
 _parsed = functools.lru_cache(maxsize=512)(parse)
 
 
@@ -40,7 +43,7 @@ def render(template: str, data: Mapping[str, Any], *, strict: bool = False) -> s
     if "{{" not in template:
         return template
     out: list[str] = []
-    _Execution(data, strict, out).run(_parsed(template), data, {"$": data})
+    _Execution(data, strict, out).run(_parsed(template), data, ChainMap({"$": data}))
     return "".join(out)
 
 
@@ -50,18 +53,18 @@ class _Execution:
         self._out = out
         self._data = data
 
-    def run(self, nodes: tuple[Any, ...], dot: Any, scope: dict[str, Any]) -> None:
+    def run(self, nodes: tuple[Any, ...], dot: Any, scope: Scope) -> None:
         for node in nodes:
             if isinstance(node, Text):
                 self._out.append(node.text)
             elif isinstance(node, Block):
-                self._block(node, dot, dict(scope))
+                self._block(node, dot, scope.new_child())
             else:
                 value = self._pipeline(node, dot, scope)
                 if not node.names:
                     self._out.append("<no value>" if value is _MISSING else shown(value))
 
-    def _block(self, block: Block, dot: Any, scope: dict[str, Any]) -> None:
+    def _block(self, block: Block, dot: Any, scope: Scope) -> None:
         if block.keyword == "range":
             self._range(block, dot, scope)
             return
@@ -71,7 +74,7 @@ class _Execution:
         else:
             self.run(block.otherwise, dot, scope)
 
-    def _range(self, block: Block, dot: Any, scope: dict[str, Any]) -> None:
+    def _range(self, block: Block, dot: Any, scope: Scope) -> None:
         plain = Pipeline(block.pipeline.commands)
         value = self._pipeline(plain, dot, scope)
         pairs: list[tuple[Any, Any]]
@@ -87,7 +90,7 @@ class _Execution:
             raise TemplateError(f"range can't iterate over {shown(value)}")
         names = block.pipeline.names
         for key, item in pairs:
-            inner = dict(scope)
+            inner = scope.new_child()
             if len(names) == 2:
                 inner[names[0]], inner[names[1]] = key, item
             elif names:
@@ -96,24 +99,28 @@ class _Execution:
         if not pairs:
             self.run(block.otherwise, dot, scope)
 
-    def _pipeline(self, pipeline: Pipeline, dot: Any, scope: dict[str, Any]) -> Any:
+    def _pipeline(self, pipeline: Pipeline, dot: Any, scope: Scope) -> Any:
         value = self._command(pipeline.commands[0], dot, scope, ())
         for command in pipeline.commands[1:]:
             value = self._command(command, dot, scope, (value,))
         for name in pipeline.names:
-            if not pipeline.declares and name not in scope:
-                raise TemplateError(f"undefined variable: {name}")
-            scope[name] = value
+            frame = scope.maps[0]
+            if not pipeline.declares:
+                holders = (known for known in scope.maps if name in known)
+                frame = next(holders, frame)
+                if name not in frame:
+                    raise TemplateError(f"undefined variable: {name}")
+            frame[name] = value
         return value
 
-    def _command(self, node: Any, dot: Any, scope: dict[str, Any], piped: tuple[Any, ...]) -> Any:
+    def _command(self, node: Any, dot: Any, scope: Scope, piped: tuple[Any, ...]) -> Any:
         if isinstance(node, Call):
             return self._call(node, dot, scope, piped)
         if piped:
             raise TemplateError("can't give argument to non-function")
         return self._value(node, dot, scope)
 
-    def _call(self, node: Call, dot: Any, scope: dict[str, Any], piped: tuple[Any, ...]) -> Any:
+    def _call(self, node: Call, dot: Any, scope: Scope, piped: tuple[Any, ...]) -> Any:
         if node.function in ("and", "or"):
             return self._short_circuit(node, dot, scope, piped)
         function = FUNCTIONS.get(node.function)
@@ -128,9 +135,7 @@ class _Execution:
         except (TypeError, ValueError, KeyError, IndexError, AttributeError) as error:
             raise TemplateError(f"error calling {node.function}: {error}") from error
 
-    def _short_circuit(
-        self, node: Call, dot: Any, scope: dict[str, Any], piped: tuple[Any, ...]
-    ) -> Any:
+    def _short_circuit(self, node: Call, dot: Any, scope: Scope, piped: tuple[Any, ...]) -> Any:
         value: Any = None
         for argument in (*node.arguments, *(Literal(value) for value in piped)):
             value = self._value(argument, dot, scope)
@@ -138,7 +143,7 @@ class _Execution:
                 break
         return value
 
-    def _value(self, node: Any, dot: Any, scope: dict[str, Any]) -> Any:
+    def _value(self, node: Any, dot: Any, scope: Scope) -> Any:
         if isinstance(node, Literal):
             return node.value
         if isinstance(node, Variable):
@@ -148,14 +153,16 @@ class _Execution:
                 raise TemplateError(f"undefined variable: {node.name}")
             return scope[node.name]
         if isinstance(node, Pipeline):
-            return self._pipeline(node, dot, dict(scope))
+            return self._pipeline(node, dot, scope.new_child())
         if isinstance(node, Access):
             return self._fields(self._value(node.of, dot, scope), node.fields)
         return self._call(node, dot, scope, ())
 
     def _fields(self, value: Any, fields: tuple[str, ...]) -> Any:
         for name in fields:
-            if value is _MISSING or value is None:
+            if value is _MISSING:
+                return value
+            if value is None:
                 raise TemplateError(f"nil pointer evaluating interface {{}}.{name}")
             if not isinstance(value, Mapping):
                 raise TemplateError(f"can't evaluate field {name} in {shown(value)}")
