@@ -14,6 +14,7 @@ from click.testing import CliRunner, Result
 import groundplan
 from groundplan.cli import main
 from groundplan.errors import ExitCode
+from groundplan.toolchain import Absent
 
 GOOD = "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: web\n  namespace: default\n"
 DEFINITION = """\
@@ -59,7 +60,7 @@ def place(tmp_path: Path) -> Path:
 
 
 def check(*words: str | Path) -> Result:
-    return CliRunner().invoke(main, ["check", *map(str, words)])
+    return CliRunner().invoke(main, ["check", "--no-kubeconform", *map(str, words)])
 
 
 def said(*words: str | Path) -> tuple[int, str]:
@@ -128,6 +129,7 @@ def test_only_one_check(place: Path) -> None:
 REFUSED = {
     "check.no-such-path": ["nowhere"],
     "check.unknown-id": [".", "--only", "GIT999"],
+    "check.kubernetes": [".", "--kubernetes", "1.7"],
     "check.output-folder": [".", "--output", "nowhere/report.txt"],
     "io.no-space": [".", "--output", "/dev/full"],
 }
@@ -153,7 +155,7 @@ def test_a_file_is_no_repository(place: Path) -> None:
 def test_a_full_disk_behind_standard_output(place: Path) -> None:
     with Path("/dev/full").open("w") as full:
         done = subprocess.run(
-            [sys.executable, "-m", "groundplan", "check", str(place)],
+            [sys.executable, "-m", "groundplan", "check", "--no-kubeconform", str(place)],
             env={**os.environ, "PYTHONPATH": str(Path(groundplan.__file__).parents[1])},
             stdout=full,
             stderr=subprocess.PIPE,
@@ -214,3 +216,70 @@ def test_link_out_of_the_tree_is_not_followed(place: Path, tmp_path: Path) -> No
 def test_helm_template_among_manifests(place: Path) -> None:
     (place / "a.yaml").write_text(GOOD.replace("name: web", "name: {{ .Release.Name }}"))
     assert said(place) == (ExitCode.FINDINGS, "a.yaml:4 YAML004")
+
+
+SYNC = """\
+apiVersion: source.toolkit.fluxcd.io/v1
+kind: GitRepository
+metadata: {name: flux-system, namespace: flux-system}
+spec: {interval: 1m, url: "ssh://git@git.example.com/platform"}
+---
+apiVersion: kustomize.toolkit.fluxcd.io/v1
+kind: Kustomization
+metadata: {name: flux-system, namespace: flux-system}
+spec:
+  interval: 1h
+  timeout: 5m
+  path: ./clusters/a
+  prune: true
+  sourceRef: {kind: GitRepository, name: flux-system}
+"""
+
+
+def cluster(place: Path, kustomization: str) -> None:
+    folder = place / "clusters" / "a"
+    folder.mkdir(parents=True)
+    (folder / "gotk-sync.yaml").write_text(SYNC)
+    (folder / "kustomization.yaml").write_text("resources: [gotk-sync.yaml]\n" + kustomization)
+
+
+def test_plugin_is_not_run(place: Path) -> None:
+    cluster(place, "generators: [run.yaml]\n")
+    (place / "clusters/a/run.yaml").write_text(
+        "apiVersion: example.com/v1\nkind: Run\nmetadata:\n  name: run\n  annotations:\n"
+        "    config.kubernetes.io/function: |\n      exec:\n        path: ./run.sh\n"
+    )
+    script = place / "clusters/a/run.sh"
+    script.write_text(f"#!/bin/sh\ntouch {place}/it-was-run\n")
+    script.chmod(0o755)
+    assert said(place) == (ExitCode.FINDINGS, "clusters/a/kustomization.yaml:2 KUS003")
+    assert not (place / "it-was-run").exists()
+
+
+def test_remote_base_is_not_fetched(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    cluster(place, "components: [https://git.example.com/base]\n")
+
+    def refuse(*_: object) -> None:
+        raise AssertionError("something was looked for on the network")
+
+    monkeypatch.setattr("socket.socket.connect", refuse)
+    monkeypatch.setattr("socket.getaddrinfo", refuse)
+    assert said(place) == (ExitCode.FINDINGS, "clusters/a/kustomization.yaml:2 KUS002")
+
+
+def test_kustomization_outside_the_tree_is_not_read(place: Path) -> None:
+    cluster(place, "components: [../../../elsewhere]\n")
+    (place.parent / "elsewhere").mkdir()
+    (place.parent / "elsewhere/kustomization.yaml").write_text("a: 1\na: 2\n")
+    assert said(place) == (ExitCode.FINDINGS, "clusters/a/kustomization.yaml:2 KUS004")
+
+
+def test_kubeconform_that_cannot_be_had_is_told(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        "groundplan.second_opinion.find", lambda _: Absent("kubeconform", "not here", "install it")
+    )
+    done = CliRunner().invoke(main, ["check", str(place)])
+    assert done.exit_code == ExitCode.CLEAN
+    assert "  KCF001  kubeconform: not here; install it\n" in done.stdout

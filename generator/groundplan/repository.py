@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 from groundplan import documents as yaml_documents
 from groundplan.charts import Installation, installations
+from groundplan.errors import UsageError
 from groundplan.findings import Location
 from groundplan.gitops import load_clusters
 from groundplan.graph import Graph
-from groundplan.schemas import Missing, default_charts, default_store
+from groundplan.schemas import Missing, default_charts, default_store, lock
 from groundplan.tree import Tree
 
 if TYPE_CHECKING:
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from groundplan.resources import Origin, Resource, ResourceId
     from groundplan.schemas import ChartStore, SchemaStore
 
-NEWEST_KUBERNETES = "1.37"
 ANSWERS_FILE = ".copier-answers.yml"
 KUSTOMIZATION_FILES = ("kustomization.yaml", "kustomization.yml", "Kustomization")
 KUSTOMIZE_GROUP = "kustomize.config.k8s.io"
@@ -64,7 +64,7 @@ class Repository:
         *,
         schemas: SchemaStore,
         charts: ChartStore,
-        kubernetes: str = NEWEST_KUBERNETES,
+        kubernetes: str = "",
         answers: Mapping[str, Any] | None = None,
     ) -> Repository:
         """Read everything out of a tree that is already in memory."""
@@ -108,8 +108,25 @@ class Repository:
 
     @cached_property
     def graphs(self) -> tuple[Graph, ...]:
-        """The order and ownership of what is applied, for each cluster."""
-        return tuple(Graph(cluster) for cluster in self.clusters)
+        """The order and ownership of what is applied, for each cluster that an engine looks after.
+
+        Kustomizations that no engine applies are built too, but nobody applies them together.
+        """
+        sets = {
+            resource.origin: resource.body.get("spec") or {}
+            for resource in self.resources
+            if resource.id.kind == "ApplicationSet"
+        }
+        return tuple(
+            Graph(cluster, sets)
+            for cluster in self.clusters
+            if not any(unit.id.group == KUSTOMIZE_GROUP for unit in cluster.units)
+        )
+
+    @cached_property
+    def components(self) -> Mapping[str, str]:
+        """Which component of the schema store the definitions in a chart are, by chart."""
+        return {chart.name: chart.component for chart in lock.load().charts}
 
     @cached_property
     def installations(self) -> tuple[Installation, ...]:
@@ -162,12 +179,15 @@ def load(path: Path, *, kubernetes: str | None = None, schemas: Path | None = No
         schemas: A folder with schemas to look in first.
 
     Raises:
-        UsageError: `check.no-such-path` when there is no such folder.
+        UsageError: `check.no-such-path` when there is no such folder, `check.kubernetes` when
+            nothing is known of the version.
     """
+    if kubernetes is not None:
+        kubernetes = _minor(kubernetes)
     tree = Tree.read(path)
     answers = _answers(tree)
     answered = answers.get("kubernetes") if answers else None
-    version = kubernetes or (str(answered) if answered else NEWEST_KUBERNETES)
+    version = kubernetes or (str(answered) if answered else _versions()[-1])
     return Repository.of(
         tree,
         schemas=default_store(version, schemas),
@@ -175,6 +195,24 @@ def load(path: Path, *, kubernetes: str | None = None, schemas: Path | None = No
         kubernetes=version,
         answers=answers,
     )
+
+
+def _versions() -> list[str]:
+    """The Kubernetes versions that schemas can be had for, oldest first."""
+    known = lock.load().kubernetes
+    return sorted(known, key=lambda version: [int(part) for part in version.split(".")])
+
+
+def _minor(version: str) -> str:
+    """Read a version as people write it, such as `v1.37.2`."""
+    minor = ".".join(version.removeprefix("v").split(".")[:2])
+    if minor not in _versions():
+        raise UsageError(
+            "check.kubernetes",
+            f"there are no schemas of Kubernetes {version}",
+            fix=f"name one of {', '.join(_versions())}",
+        )
+    return minor
 
 
 def _answers(tree: Tree) -> Mapping[str, Any] | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
@@ -15,9 +16,11 @@ from groundplan.findings import (
     Finding,
     Location,
     Outcome,
+    Passed,
     Report,
     Result,
     Severity,
+    Skipped,
 )
 
 if TYPE_CHECKING:
@@ -83,11 +86,24 @@ def _outcomes(check: Check, repository: Repository) -> Iterator[Outcome]:
 
     Clusters share files, so the same finding may turn up many times; it is said once.
     """
-    seen: set[Outcome] = set()
+    passed = 0
+    failed: dict[Failed, None] = {}
+    skipped: Counter[tuple[str, str]] = Counter()
+    errored: list[Errored] = []
     try:
         for outcome in check.run(repository):
-            if not isinstance(outcome, Failed) or outcome not in seen:
-                yield outcome
-            seen.add(outcome)
+            match outcome:
+                case Passed(count):
+                    passed += count
+                case Failed():
+                    failed[outcome] = None
+                case Skipped(subject, reason, count):
+                    skipped[subject, reason] += count
+                case Errored():
+                    errored.append(outcome)
     except GroundplanError as error:
-        yield Errored(check.id, str(error))
+        errored.append(Errored(check.id, str(error)))
+    yield from failed
+    yield from (Skipped(*cause, count) for cause, count in skipped.items())
+    yield from errored
+    yield Passed(passed)

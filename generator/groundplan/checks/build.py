@@ -25,6 +25,9 @@ ANY_OTHER = "KUS007"
 REFUSED = frozenset({"remote-base", "outside-tree", PLUGIN})
 """Problems that are findings although what is behind them cannot be evaluated."""
 UNSUPPORTED = "KUS008"
+DUPLICATE = "KUS006"
+TWICE = " is there twice"
+"""How the builder ends what it says of an object that a build has already."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,17 +96,16 @@ RULES = (
         ("cycle",),
     ),
     Rule(
-        "KUS006",
+        DUPLICATE,
         "No build has an object twice",
         Severity.HIGH,
         "Remove one of the two, or make it a patch of the other.",
-        ("duplicate-object",),
     ),
     Rule(
         ANY_OTHER,
-        "Every kustomization builds",
+        "Everything that is applied can be built",
         Severity.HIGH,
-        "Run `kustomize build` on the folder for more.",
+        "Correct what is named; `kustomize build` on the folder may say more.",
     ),
     Rule(
         UNIT_PATH,
@@ -119,11 +121,18 @@ RULES = (
         ("missing-variable", "substitution"),
     ),
     Rule(
-        "GIT010",
-        "Every generator makes something",
-        Severity.MEDIUM,
-        "Correct the generator's files and paths, or remove the ApplicationSet.",
-        ("empty-generator",),
+        "GIT013",
+        "Every ApplicationSet can be filled in",
+        Severity.HIGH,
+        "Correct the generator or the template: Argo CD makes no Application of it.",
+        ("generator", "template"),
+    ),
+    Rule(
+        "GIT014",
+        "Every Application is made once",
+        Severity.HIGH,
+        "Give the Applications different names.",
+        ("duplicate",),
     ),
     Rule(
         "CHT005",
@@ -138,13 +147,19 @@ KINDS = {kind: rule.id for rule in RULES for kind in rule.kinds}
 
 def _rule_of(repository: Repository, unit: Unit, problem: Problem) -> str:
     """The id of the check that reports a problem."""
-    if problem.kind == MISSING_PATH and problem.origin == unit.origin:
+    own = problem.origin == unit.origin and problem.pointer.startswith("/spec")
+    if problem.kind == MISSING_PATH and own:
         return UNIT_PATH
+    if problem.kind == PLUGIN and own:
+        # Argo CD's own plugins are configured in the cluster; nothing is wrong with using them.
+        return UNSUPPORTED
     told = problem.kind == SYNTAX and problem.origin.path in repository.unparsed
     if told or (problem.kind == PLUGIN and _is_builtin(repository, problem)):
         return UNSUPPORTED
     if not problem.evaluated and problem.kind not in REFUSED:
         return UNSUPPORTED
+    if problem.message.endswith(TWICE):
+        return DUPLICATE
     return KINDS.get(problem.kind, ANY_OTHER)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
 from typing import TYPE_CHECKING
 
 from groundplan.checks import Check
@@ -72,19 +71,16 @@ def _versions_exact(repository: Repository) -> Iterator[Outcome]:
 
 def _defaults_available(repository: Repository) -> Iterator[Outcome]:
     """Count the charts, and the parts of charts, whose values nobody could compare."""
-    skipped: Counter[tuple[str, str]] = Counter()
     for installed in repository.installations:
         release, chart = installed.release, installed.chart
         if not release.chart:
-            skipped[str(release.id), NO_SOURCE] += 1
+            yield Skipped(str(release.id), NO_SOURCE)
         elif isinstance(chart, Missing):
-            skipped[f"chart {release.chart} {release.version}".rstrip(), chart.reason] += 1
+            yield Skipped(f"chart {release.chart} {release.version}".rstrip(), chart.reason)
         elif not installed.verdict.not_evaluated:
             yield Passed()
         for pointer, reason in installed.verdict.not_evaluated:
-            skipped[f"values of {release.chart} at {pointer or '/'}", reason] += 1
-    for (subject, reason), count in sorted(skipped.items()):
-        yield Skipped(subject, reason, count)
+            yield Skipped(f"values of {release.chart} at {pointer or '/'}", reason)
 
 
 KNOWN = Check(

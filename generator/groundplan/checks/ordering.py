@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, NamedTuple
 from groundplan.checks import Check
 from groundplan.findings import Outcome, Passed, Severity, Skipped
 from groundplan.gitops.model import Engine, Unit
-from groundplan.schemas import Schema
+from groundplan.schemas import Missing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from groundplan.gitops.model import Release
     from groundplan.graph import Graph
     from groundplan.repository import Repository
     from groundplan.resources import Origin, Resource, ResourceId
@@ -54,6 +55,9 @@ PLACE_GROUPS = (
     "cattle.io",
 )
 """Groups whose kinds come with a managed cluster rather than from its repository."""
+CREATE = "CreateNamespace=true"
+"""The option by which Argo CD makes an Application's namespace."""
+UNKNOWN_CHART = "nobody knows whether one of the charts brings its definition"
 DEFINITION = ("apiextensions.k8s.io", "CustomResourceDefinition")
 
 
@@ -129,7 +133,7 @@ def _namespace_makers(graph: Graph) -> Mapping[str, Sequence[Maker]]:
     for unit, resource in graph.kinds.get(("", "Namespace"), ()):
         found.setdefault(resource.id.name, []).append(Maker(unit, at_once=True))
     for unit in graph.cluster.units:
-        for namespace in _namespace_by_option(graph, unit):
+        for namespace in _namespaces_by_option(graph, unit):
             found.setdefault(namespace, []).append(Maker(unit, at_once=True))
         for release in unit.releases:
             if _creates_namespace(graph, release.id):
@@ -137,14 +141,23 @@ def _namespace_makers(graph: Graph) -> Mapping[str, Sequence[Maker]]:
     return found
 
 
-def _namespace_by_option(graph: Graph, unit: Unit) -> Iterator[str]:
-    """The namespace that Argo CD makes for an Application that asks for it."""
-    match graph.spec(unit.id):
-        case {
-            "destination": {"namespace": str(namespace)},
-            "syncPolicy": {"syncOptions": list(options)},
-        } if "CreateNamespace=true" in options:
+def _namespaces_by_option(graph: Graph, unit: Unit) -> Iterator[str]:
+    """The namespaces that Argo CD makes for an Application that asks for it."""
+    spec = graph.application(unit)
+    patch = graph.sets.get(unit.origin, {}).get("templatePatch")
+    match spec:
+        case {"syncPolicy": {"syncOptions": list(options)}} if CREATE in options:
+            pass
+        case _:
+            if CREATE not in str(patch):
+                return
+    match spec:
+        case {"destination": {"namespace": str(namespace)}} if "{{" not in namespace:
             yield namespace
+        case _:
+            # Only the template's parameters know which; what the unit uses is among them.
+            yield from {resource.id.namespace for resource in unit.resources}
+            yield from {release.namespace for release in unit.releases}
 
 
 def _creates_namespace(graph: Graph, release: ResourceId) -> bool:
@@ -216,24 +229,51 @@ def _by_chart(
 ) -> Outcome | str:
     """Say whether a chart defines an object's kind in time; a text says why it is not defined."""
     group, kind = resource.id.group, resource.id.kind
-    schema = repository.schemas.lookup(group, resource.id.version, kind)
-    component = schema.provenance.component if isinstance(schema, Schema) else ""
-    bringing = [owner for owner, release in graph.releases if release.chart == component]
-    flux = graph.cluster.engine is Engine.FLUX
-    if any(graph.precedes(owner, unit) and not (flux and owner is unit) for owner in bringing):
+    bringing = [
+        owner for owner, release in graph.releases if _brings(repository, release, resource)
+    ]
+    if any(_is_installed(graph, owner, unit) for owner in bringing):
         return Passed()
+    doubt = _doubt(graph, unit, group, known=bool(bringing))
+    if doubt:
+        return Skipped(f"{group} {kind}", doubt)
     if bringing:
         return (
-            f"chart {component} brings the definition of its kind, "
-            f"and {bringing[0].id} installs that chart no earlier"
+            f"a chart that {bringing[0].id} installs brings the definition of its kind, "
+            f"and {unit.id} does not wait for it"
         )
-    if group.endswith(PLACE_GROUPS):
-        return Skipped(f"{group} {kind}", "its definition comes with the cluster")
-    if graph.releases:
-        return Skipped(f"{group} {kind}", "a chart may bring its definition; which is not known")
-    if not graph.complete:
-        return Skipped(f"{group} {kind}", _incomplete(graph))
     return "nothing in this repository brings the definition of its kind"
+
+
+def _doubt(graph: Graph, unit: Unit, group: str, *, known: bool) -> str:
+    """Why a kind may be defined although it does not look so; empty when it cannot be."""
+    if not graph.complete:
+        return _incomplete(graph)
+    if not known and group.endswith(PLACE_GROUPS):
+        return "its definition comes with the cluster"
+    apart = any(
+        "crd" in release.chart and _is_installed(graph, owner, unit)
+        for owner, release in graph.releases
+    )
+    return UNKNOWN_CHART if apart or (graph.releases and not known) else ""
+
+
+def _brings(repository: Repository, release: Release, resource: Resource) -> bool:
+    """Whether a chart is known to bring the definition of an object's kind."""
+    schema = repository.schemas.lookup(resource.id.group, resource.id.version, resource.id.kind)
+    if isinstance(schema, Missing) or not release.chart:
+        return False
+    component = schema.provenance.component
+    return component in {release.chart, repository.components.get(release.chart)}
+
+
+def _is_installed(graph: Graph, owner: Unit, unit: Unit) -> bool:
+    """Whether what one unit installs with Helm is there when another is applied.
+
+    Flux applies a HelmRelease together with the rest of its unit and installs the chart later.
+    """
+    together = owner.id == unit.id
+    return graph.precedes(owner, unit) and not (together and graph.cluster.engine is Engine.FLUX)
 
 
 NAMESPACE = Check(

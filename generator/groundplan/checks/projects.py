@@ -1,4 +1,4 @@
-"""Argo CD projects, and what they let their Applications do."""
+"""Argo CD's ApplicationSets and projects: what is made, and what it may do."""
 
 from __future__ import annotations
 
@@ -19,6 +19,22 @@ GROUP = "argoproj.io"
 DEFAULT = "default"
 """The project that Argo CD makes itself."""
 IN_CLUSTER = {"server": "https://kubernetes.default.svc", "name": "in-cluster"}
+
+
+def _sets_yield(repository: Repository) -> Iterator[Outcome]:
+    """Find ApplicationSets of which nothing is made."""
+    used = {unit.origin for cluster in repository.clusters for unit in cluster.units}
+    for resource in _applications(repository):
+        if resource.id.kind != "ApplicationSet":
+            continue
+        if resource.origin in used:
+            yield Passed()
+        else:
+            yield YIELDS.fail(
+                f"{resource.id} makes no Application",
+                repository.locate(resource.origin, "/spec/generators"),
+                resource.id,
+            )
 
 
 def _projects_exist(repository: Repository) -> Iterator[Outcome]:
@@ -63,7 +79,7 @@ def _objects_allowed(
         if graph.cluster.engine is not Engine.ARGOCD:
             continue
         for unit in graph.cluster.units:
-            project = projects.get(str(graph.spec(unit.id).get("project", DEFAULT)))
+            project = projects.get(str(graph.application(unit).get("project", DEFAULT)))
             if project is not None:
                 yield from _kinds_allowed(repository, unit, project)
 
@@ -215,6 +231,13 @@ def _is_open(text: Any) -> bool:
     return not isinstance(text, str) or "{{" in text
 
 
+YIELDS = Check(
+    "GIT010",
+    "Every ApplicationSet makes something",
+    Severity.MEDIUM,
+    "Correct the paths and selectors of its generators, or remove it.",
+    _sets_yield,
+)
 EXISTS = Check(
     "GIT011",
     "Every Application's project exists",
@@ -229,4 +252,4 @@ ALLOWS = Check(
     "Let the AppProject allow it, or move the Application to a project that does.",
     _projects_allow,
 )
-CHECKS = (EXISTS, ALLOWS)
+CHECKS = (YIELDS, EXISTS, ALLOWS)

@@ -40,6 +40,12 @@ SEVERITIES = ("info", "low", "medium", "high")
     type=click.Path(path_type=Path, exists=True, file_okay=False),
     help="A folder with schemas and chart defaults to look in first.",
 )
+@click.option(
+    "--kubeconform/--no-kubeconform",
+    "second",
+    default=True,
+    help="Ask kubeconform for a second opinion where it is found.  [default: yes]",
+)
 @click.option("--only", metavar="ID", multiple=True, help="Run only this check. May be repeated.")
 def command(  # noqa: PLR0913, PLR0917 - click passes each option by itself
     path: Path,
@@ -48,6 +54,7 @@ def command(  # noqa: PLR0913, PLR0917 - click passes each option by itself
     fail_on: str,
     kubernetes: str | None,
     schemas: Path | None,
+    second: bool,
     only: tuple[str, ...],
 ) -> int:
     """Find what is wrong in the Flux or Argo CD repository at PATH, without running anything.
@@ -57,13 +64,17 @@ def command(  # noqa: PLR0913, PLR0917 - click passes each option by itself
     out, and 3 when no object could be validated or a check broke off.
     """
     from groundplan.checks import run
-    from groundplan.findings import Severity
+    from groundplan.findings import Report, Severity
     from groundplan.report import Format, render
     from groundplan.repository import load
+    from groundplan.second_opinion import ask
 
     if output is not None:
         _refuse_missing_folder(output)
-    report = run(load(path, kubernetes=kubernetes, schemas=schemas), only=only, subject=str(path))
+    repository = load(path, kubernetes=kubernetes, schemas=schemas)
+    report = run(repository, only=only, subject=str(path))
+    if second and not only:
+        report = Report((*report.results, ask(repository)), report.subject)
     text = render(report, Format(form))
     if output is None:
         _show(text, form)
