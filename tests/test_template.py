@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from groundplan import documents
+from groundplan.gitops import load_clusters
 from tests.rendering import (
     CLUSTERS,
     ENGINES,
     PLACES,
     TEAMS,
     TIERS,
-    answers_of,
     one,
     parsed,
     render,
@@ -190,6 +191,42 @@ def test_both_engines_apply_the_same_folders_and_charts(tier: str, place: str) -
     assert flux_names - engines == {unit["component"] for unit in argocd_units(facts)} - engines
 
 
+@pytest.mark.parametrize(("tier", "place"), list(product(TIERS, PLACES)))
+def test_both_engines_put_the_same_objects_on_a_cluster(tier: str, place: str) -> None:
+    flux = applied(rendered("flux", tier, (place,)))
+    argocd = applied(rendered("argocd", tier, (place,)))
+
+    assert flux.keys() == argocd.keys()
+    assert {key for key in flux if flux[key] != argocd[key]} == set()
+
+
+def applied(tree: Tree) -> dict[tuple[str, str, str, str], Any]:
+    """What reaches the one cluster, without what only serves the engine itself."""
+    documents_by_path = {
+        path: documents.parse(path, tree.files[path])[0] for path in yaml_files(tree)
+    }
+    [cluster] = load_clusters(tree, documents_by_path)
+    units = [unit for unit in cluster.units if not re.search("flux|argo|root", unit.id.name)]
+    return {
+        resource.id.key: without_engine(resource.body)
+        for unit in units
+        for resource in unit.resources
+        if not re.search("fluxcd|argoproj", resource.id.group)
+        and resource.id.namespace != "flux-system"
+        and resource.id.name != "flux"
+    }
+
+
+def without_engine(body: Any) -> Any:
+    metadata = body["metadata"]
+    kept = {
+        name: value
+        for name, value in metadata.get("annotations", {}).items()
+        if not re.search("fluxcd|argoproj", name)
+    }
+    return {**body, "metadata": {**metadata, "annotations": kept}}
+
+
 def flux_chart(tree: Tree, release: Any) -> tuple[str, str, str, str]:
     name, spec = release["metadata"]["name"], release["spec"]
     source = next(
@@ -327,65 +364,3 @@ def test_a_team_may_deploy_to_its_own_namespaces_only() -> None:
     ]
     assert "clusterResourceWhitelist" not in project
     assert project["sourceRepos"] == ["https://github.com/acme/*"]
-
-
-# --- answers
-
-
-@pytest.mark.parametrize("engine", ENGINES)
-def test_names_that_yaml_misreads_stay_strings(engine: str, tmp_path: Path) -> None:
-    cluster = CLUSTERS["eks"] | {"name": "no", "environment": "1e3", "region": "on"}
-    team = {"name": "on", "namespaces": ["123", "y"], "contact": "@acme/on"}
-    tree = render(tmp_path, engine=engine, clusters=[cluster], teams=[team])
-
-    [facts] = cluster_facts(tree)
-    assert (facts["name"], facts["environment"], facts["region"]) == ("no", "1e3", "on")
-    assert facts["account"] == "012345678901"
-    names = [
-        document["metadata"][key]
-        for path in yaml_files(tree)
-        if path.startswith("tenants/")
-        for document in parsed(tree, path)
-        for key in ("name", "namespace")
-        if key in document.get("metadata", {})
-    ]
-    assert {type(name) for name in names} == {str}
-    assert one(tree, ".copier-answers.yml")["clusters"] == [cluster]
-
-
-def test_defaults_give_the_small_tier_with_flux_on_one_cluster(tmp_path: Path) -> None:
-    answers = answers_of(render(tmp_path))
-
-    assert (answers["engine"], answers["tier"], answers["teams"]) == ("flux", "small", [])
-    assert [cluster["place"] for cluster in answers["clusters"]] == ["kind"]
-
-
-@pytest.mark.parametrize(
-    ("answers", "sentence"),
-    [
-        ({"organisation": "Acme"}, '"Acme" is no DNS label'),
-        ({"repository": "acme/platform"}, '"acme/platform" is no Git address'),
-        ({"domain": "acme"}, '"acme" is no domain name'),
-        ({"secrets": "sops", "engine": "argocd"}, "Argo CD does not decrypt SOPS files"),
-        ({"secrets": "sops", "sops_recipient": "age1x"}, '"age1x" is no age public key'),
-        ({"clusters": []}, "Give a list with at least one cluster"),
-        ({"clusters": [CLUSTERS["kind"]] * 2}, "Two clusters have the same name"),
-        ({"clusters": [CLUSTERS["kind"] | {"place": "moon"}]}, 'Cluster "laptop" has no place'),
-        ({"clusters": [CLUSTERS["eks"] | {"region": ""}]}, "is on EKS but has no region"),
-        ({"clusters": [CLUSTERS["eks"] | {"account": "1"}]}, "is on EKS but has no account"),
-        ({"clusters": [CLUSTERS["eks"] | {"account": 210987654321}]}, "digits in quotes"),
-        ({"clusters": [CLUSTERS["kind"] | {"pod_cidr": "all"}]}, "has no pod_cidr"),
-        ({"teams": [{"name": "a", "namespaces": "a", "contact": "a@b.c"}]}, "has no namespaces"),
-        ({"teams": [{"name": "a", "namespaces": ["A"], "contact": "a@b.c"}]}, "is no DNS label"),
-        ({"teams": [{"name": "platform", "namespaces": ["a"], "contact": "a@b.c"}]}, "already"),
-        ({"contacts": {"platform": "@acme/platform"}}, 'Contact "oncall" is missing'),
-        ({"contacts": {"platform": "@a\n- b", "oncall": "c", "security": "d"}}, "give in one line"),
-        ({"organisation": "acme\n"}, "is no DNS label"),
-    ],
-)  # fmt: skip
-def test_an_answer_that_cannot_be_rendered_is_refused_in_a_sentence(
-    answers: dict[str, Any], sentence: str, tmp_path: Path
-) -> None:
-    with pytest.raises(ValueError, match=re.escape(sentence)):
-        render(tmp_path / "refused", **answers)
-    assert not (tmp_path / "refused").exists()

@@ -1,0 +1,72 @@
+"""Plain copier takes answers that can be rendered, and says in a sentence why not the others."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.rendering import CLUSTERS, ENGINES, answers_of, one, parsed, render
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_names_that_yaml_misreads_stay_strings(engine: str, tmp_path: Path) -> None:
+    cluster = CLUSTERS["eks"] | {"name": "no", "environment": "1e3", "region": "on"}
+    team = {"name": "on", "namespaces": ["123", "y"], "contact": "@acme/on"}
+    tree = render(tmp_path, engine=engine, clusters=[cluster], teams=[team])
+
+    facts = one(tree, "clusters/no/cluster.yaml")
+    assert (facts["name"], facts["environment"], facts["region"]) == ("no", "1e3", "on")
+    assert facts["account"] == "012345678901"
+    names = [
+        document["metadata"][key]
+        for path in tree.files
+        if path.startswith("tenants/") and path.endswith(".yaml")
+        for document in parsed(tree, path)
+        for key in ("name", "namespace")
+        if key in document.get("metadata", {})
+    ]
+    assert {type(name) for name in names} == {str}
+    assert one(tree, ".copier-answers.yml")["clusters"] == [cluster]
+
+
+def test_defaults_give_the_small_tier_with_flux_on_one_cluster(tmp_path: Path) -> None:
+    answers = answers_of(render(tmp_path))
+
+    assert (answers["engine"], answers["tier"], answers["teams"]) == ("flux", "small", [])
+    assert [cluster["place"] for cluster in answers["clusters"]] == ["kind"]
+
+
+@pytest.mark.parametrize(
+    ("answers", "sentence"),
+    [
+        ({"organisation": "Acme"}, '"Acme" is no DNS label'),
+        ({"repository": "acme/platform"}, '"acme/platform" is no Git address'),
+        ({"domain": "acme"}, '"acme" is no domain name'),
+        ({"secrets": "sops", "engine": "argocd"}, "Argo CD does not decrypt SOPS files"),
+        ({"secrets": "sops", "sops_recipient": "age1x"}, '"age1x" is no age public key'),
+        ({"clusters": []}, "Give a list with at least one cluster"),
+        ({"clusters": [CLUSTERS["kind"]] * 2}, "Two clusters have the same name"),
+        ({"clusters": [CLUSTERS["kind"] | {"place": "moon"}]}, 'Cluster "laptop" has no place'),
+        ({"clusters": [CLUSTERS["eks"] | {"region": ""}]}, "is on EKS but has no region"),
+        ({"clusters": [CLUSTERS["eks"] | {"account": "1"}]}, "is on EKS but has no account"),
+        ({"clusters": [CLUSTERS["eks"] | {"account": 210987654321}]}, "digits in quotes"),
+        ({"clusters": [CLUSTERS["kind"] | {"pod_cidr": "all"}]}, "has no pod_cidr"),
+        ({"teams": [{"name": "a", "namespaces": "a", "contact": "a@b.c"}]}, "has no namespaces"),
+        ({"teams": [{"name": "a", "namespaces": ["A"], "contact": "a@b.c"}]}, "is no DNS label"),
+        ({"teams": [{"name": "platform", "namespaces": ["a"], "contact": "a@b.c"}]}, "already"),
+        ({"contacts": {"platform": "@acme/platform"}}, 'Contact "oncall" is missing'),
+        ({"contacts": {"platform": "@a\n- b", "oncall": "c", "security": "d"}}, "give in one line"),
+        ({"organisation": "acme\n"}, "is no DNS label"),
+    ],
+)  # fmt: skip
+def test_an_answer_that_cannot_be_rendered_is_refused_in_a_sentence(
+    answers: dict[str, Any], sentence: str, tmp_path: Path
+) -> None:
+    with pytest.raises(ValueError, match=re.escape(sentence)):
+        render(tmp_path / "refused", **answers)
+    assert not (tmp_path / "refused").exists()
