@@ -30,7 +30,7 @@ class SchemasHook(BuildHookInterface[Any]):
             source = str(Path(self._folder.name, name))
             build_data["force_include"][source] = f"groundplan/_schemas/{name}"
 
-    def finalize(self, version: str, build_data: dict[str, Any], artifact_path: str) -> None:
+    def finalize(self, version: str, *_: Any) -> None:
         """Remove what was compiled."""
         if version != "editable":
             self._folder.cleanup()
@@ -38,8 +38,9 @@ class SchemasHook(BuildHookInterface[Any]):
     def _compile(self, target: Path) -> list[str]:
         sys.path.insert(0, str(Path(self.root, "generator")))
         from groundplan.schemas import lock
-        from groundplan.schemas.fetch import Sources, fetch
+        from groundplan.schemas.fetch import fetch
         from groundplan.schemas.mirror import Mirror
+        from groundplan.schemas.sources import Sources
         from groundplan.schemas.stores import mirror_folder
 
         folder = mirror_folder()

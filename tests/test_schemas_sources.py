@@ -32,6 +32,7 @@ from groundplan.schemas import (
 from groundplan.schemas.compilation import Brought, digest
 from groundplan.schemas.crd import definition
 from groundplan.schemas.mirror import Mirror
+from groundplan.schemas.relock import relock
 from tests.schema_sources import SWAGGER, crd, mirror, write_mirror
 
 if TYPE_CHECKING:
@@ -107,7 +108,7 @@ def module_folder(tmp_path: Path) -> Path:
 
 def test_a_component_is_read_from_a_mirror(tmp_path: Path) -> None:
     folder = Mirror(write_mirror(tmp_path / "mirror", {"thing": {"crds": [THING]}}))
-    found = sources.locked_crds(locked(), folder, network=False)
+    found = sources.crds(locked(), sources.Sources(folder, network=False))
     assert isinstance(found, Brought)
     assert found.provenance.source == "test of thing"
     assert found.provenance.sha256 == locked().sha256
@@ -118,7 +119,7 @@ def test_a_component_is_read_from_a_go_module(tmp_path: Path) -> None:
         yaml.safe_dump_all([{"kind": "Namespace"}, THING])
     )
     module = lock.ModuleFiles(MODULE, "*.yaml")
-    found = sources.locked_crds(locked(module=module), None, network=False)
+    found = sources.crds(locked(module=module), sources.Sources(None, network=False))
     assert isinstance(found, Brought)
     assert found.provenance.source == "Go module example.com/Some/thing@v1.0.0"
 
@@ -126,7 +127,7 @@ def test_a_component_is_read_from_a_go_module(tmp_path: Path) -> None:
 def test_a_component_is_read_from_a_release(monkeypatch: pytest.MonkeyPatch) -> None:
     items = {"apiVersion": "v1", "kind": "List", "items": [THING]}
     monkeypatch.setattr(downloads, "get", lambda _: yaml.safe_dump(items).encode())
-    found = sources.locked_crds(locked(url="https://example.com/x"), None, network=True)
+    found = sources.crds(locked(url="https://example.com/x"), sources.Sources(None, network=True))
     assert isinstance(found, Brought)
     assert found.provenance.source == "https://example.com/x"
 
@@ -149,14 +150,14 @@ def test_what_differs_from_the_lock_is_refused_and_the_next_source_tried(
     folder = Mirror(write_mirror(tmp_path / "mirror", {"thing": {"crds": [content]}}))
     module = lock.ModuleFiles(MODULE, "*.yaml")
     component = locked(module=module, url="https://example.com/x")
-    assert sources.locked_crds(component, folder, network=False) == LeftOut(
+    assert sources.crds(component, sources.Sources(folder, network=False)) == LeftOut(
         "thing",
         "test of thing differs from the lock file and is refused; "
         "Go module example.com/Some/thing@v1.0.0 is not in the module cache; "
         "https://example.com/x was not tried: offline",
     )
     (module_folder(tmp_path) / "thing.yaml").write_text(yaml.safe_dump(THING))
-    assert isinstance(sources.locked_crds(component, folder, network=False), Brought)
+    assert isinstance(sources.crds(component, sources.Sources(folder, network=False)), Brought)
 
 
 @pytest.mark.parametrize(
@@ -171,7 +172,7 @@ def test_a_release_that_cannot_be_used_is_named(
     monkeypatch: pytest.MonkeyPatch, text: Any, reason: str
 ) -> None:
     monkeypatch.setattr(downloads, "get", lambda _: text)
-    found = sources.locked_crds(locked(url="https://example.com/x"), None, network=True)
+    found = sources.crds(locked(url="https://example.com/x"), sources.Sources(None, network=True))
     assert isinstance(found, LeftOut)
     assert found.reason.startswith(reason)
 
@@ -224,7 +225,7 @@ def test_what_is_fetched_is_found_by_the_commands(
 ) -> None:
     use_lock(write_lock(tmp_path, locked(), locked(name="absent", kinds=())))
     folder = Mirror(write_mirror(tmp_path / "mirror", {"thing": {"crds": [THING]}}))
-    left = fetch.fetch(cache.folder(), fetch.Sources(folder, network=False), ["1.37"])
+    left = fetch.fetch(cache.folder(), sources.Sources(folder, network=False), ["1.37"])
     assert [one.component for one in left] == ["kubernetes 1.37", "absent"]
     store = default_store("1.37")
     assert isinstance(store.lookup("example.com", "v1", "Thing"), Schema)
@@ -236,14 +237,14 @@ def test_a_package_leaves_out_what_its_licence_forbids(
 ) -> None:
     use_lock(write_lock(tmp_path, locked(license="AGPL-3.0")))
     folder = Mirror(write_mirror(tmp_path / "mirror", {"thing": {"crds": [THING]}}))
-    (left,) = fetch.fetch(tmp_path / "out", fetch.Sources(folder), [], bundle=True)
+    (left,) = fetch.fetch(tmp_path / "out", sources.Sources(folder), [], bundle=True)
     assert left.component == "thing"
     assert left.reason.startswith("its licence (AGPL-3.0) keeps it out of the package; ")
     store = SchemaStore.open(
         "1.37", core=Missing("not needed"), crds=[tmp_path / "out" / fetch.CRDS]
     )
     assert isinstance(store.lookup("example.com", "v1", "Thing"), Missing)
-    assert fetch.fetch(tmp_path / "out", fetch.Sources(folder), []) == ()
+    assert fetch.fetch(tmp_path / "out", sources.Sources(folder), []) == ()
 
 
 def test_fetching_twice_gives_the_same_bytes(
@@ -253,7 +254,7 @@ def test_fetching_twice_gives_the_same_bytes(
     folder = Mirror(write_mirror(tmp_path / "mirror", {"thing": {"crds": [THING]}}))
     written = []
     for name in ("one", "two"):
-        fetch.fetch(tmp_path / name, fetch.Sources(folder), [])
+        fetch.fetch(tmp_path / name, sources.Sources(folder), [])
         written.append([path.read_bytes() for path in sorted((tmp_path / name).iterdir())])
     assert written[0] == written[1]
 
@@ -282,7 +283,7 @@ def test_what_is_pinned_wins_over_another_version_in_a_mirror(
 ) -> None:
     use_lock(write_lock(tmp_path, locked()))
     right = Mirror(write_mirror(tmp_path / "right", {"thing": {"crds": [THING]}}))
-    fetch.fetch(cache.folder(), fetch.Sources(right), [])
+    fetch.fetch(cache.folder(), sources.Sources(right), [])
     newer = {"crds": [crd(colour={"type": "string"}), crd(kind="Extra")], "version": "v2"}
     folder = write_mirror(tmp_path / "mirror", {"thing": newer})
     store = default_store("1.37", folder)
@@ -390,3 +391,16 @@ def test_the_mirror_agrees_with_the_lock(mirror: Path) -> None:
         files = upstream.chart(chart.component, chart.folder)
         assert files is not None
         assert files.sha256 == chart.sha256, chart.name
+
+
+def test_the_lock_is_renewed_from_what_can_be_had(tmp_path: Path) -> None:
+    path = write_lock(tmp_path, locked(sha256="old", kinds=()), locked(name="absent", sha256="old"))
+    path.write_text("# What this is.\n" + path.read_text())
+    folder = Mirror(write_mirror(tmp_path / "mirror", {"thing": {"crds": [THING]}}))
+    left = relock(path, sources.Sources(folder, network=False))
+    assert [one.component for one in left] == ["absent"]
+    assert path.read_text().startswith("# What this is.\ncharts: {}\n")
+    renewed = yaml.safe_load(path.read_text())["components"]
+    assert renewed["thing"]["sha256"] == locked().sha256
+    assert renewed["thing"]["kinds"] == ["example.com/Thing"]
+    assert renewed["absent"]["sha256"] == "old"

@@ -59,8 +59,9 @@ def fetch(minors: tuple[str, ...], offline: bool, mirror: Path | None) -> int:
     """
     from groundplan.errors import ExitCode
     from groundplan.schemas import cache, lock
-    from groundplan.schemas.fetch import Sources, fetch
+    from groundplan.schemas.fetch import fetch
     from groundplan.schemas.mirror import Mirror
+    from groundplan.schemas.sources import Sources
     from groundplan.schemas.stores import mirror_folder
 
     locked = lock.load()
@@ -71,6 +72,24 @@ def fetch(minors: tuple[str, ...], offline: bool, mirror: Path | None) -> int:
     click.echo(f"{wanted - len(left)} of {wanted} are in {cache.folder()}")
     _list_left_out(left)
     return ExitCode.CLEAN if len(left) < wanted else ExitCode.NOT_EVALUATED
+
+
+@command.command("lock")
+@_MIRROR
+def relock(mirror: Path | None) -> int:
+    """Renew the hashes of the lock file in a source checkout, after a version in it was changed."""
+    from groundplan.errors import ExitCode
+    from groundplan.schemas import lock
+    from groundplan.schemas.mirror import Mirror
+    from groundplan.schemas.relock import relock
+    from groundplan.schemas.sources import Sources
+    from groundplan.schemas.stores import mirror_folder
+
+    folder = mirror_folder(mirror)
+    left = relock(lock.PATH, Sources(Mirror(folder) if folder else None))
+    click.echo(f"{lock.PATH} is renewed")
+    _list_left_out(left)
+    return ExitCode.NOT_EVALUATED if left else ExitCode.CLEAN
 
 
 def _list(found: Iterable[Provenance]) -> None:

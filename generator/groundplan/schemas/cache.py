@@ -16,6 +16,7 @@ _DECIDING = (
     "formats.py",
     "lock.yaml",
     "metadata.py",
+    "mirror.py",
     "packs.py",
     "patterns.py",
     "reading.py",

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
 
+_UNRELEASED = re.compile(r"v?0\.0\.\d|v?1\.0\.0-devel")
 _EXACT = re.compile(r"v?\d+\.\d+\.\d+([-+][\w.+-]+)?")
 
 
@@ -77,7 +78,7 @@ def documents(charts: Iterable[StoredChart], left_out: Iterable[LeftOut] = ()) -
     out: dict[str, Any] = {}
     index: dict[str, Any] = {}
     for chart in charts:
-        name = f"{chart.files.name}/{_plain(chart.version)}.json"
+        name = f"{chart.files.name}/{plain(chart.version)}.json"
         if name not in index:
             index[name] = [chart.version, chart.provenance.as_data()]
             out[name] = asdict(chart.files)
@@ -108,7 +109,7 @@ class ChartStore:
         """
         if not _EXACT.fullmatch(version):
             return Missing(f"{chart} {version or 'without a version'} is not one exact version")
-        name = f"{chart}/{_plain(version)}.json"
+        name = f"{chart}/{plain(version)}.json"
         for pack in self._packs:
             if entry := pack.index["charts"].get(name):
                 return self._open(pack, name, Provenance.from_data(entry[1]))
@@ -155,6 +156,11 @@ class ChartStore:
         )
 
 
-def _plain(version: str) -> str:
+def is_unreleased(version: str) -> bool:
+    """Whether a version is that of a source tree, replaced when the chart is released."""
+    return bool(_UNRELEASED.match(version))
+
+
+def plain(version: str) -> str:
     """Spell a version as Helm compares it: with or without `v` it is the same."""
     return version.removeprefix("v")

@@ -20,19 +20,34 @@ _ADDRESS = "https://raw.githubusercontent.com/kubernetes/kubernetes/{version}/" 
 
 def documents(release: LockedRelease, *, network: bool) -> dict[str, Any] | Missing:
     """Return the documents of a release's pack, or why they cannot be had."""
+    found = openapi(release, network=network)
+    if isinstance(found, Missing):
+        return found
+    text, source = found
+    provenance = Provenance("kubernetes", release.version, source, release.sha256, "Apache-2.0")
+    return compilation.core_documents(core.convert(json.loads(text)), provenance)
+
+
+def openapi(
+    release: LockedRelease, *, network: bool, locked: bool = True
+) -> tuple[bytes, str] | Missing:
+    """Return a release's OpenAPI document and its source, or why it cannot be had.
+
+    Args:
+        release: What is wanted.
+        network: Whether it may be downloaded.
+        locked: Whether only content with the lock file's hash is taken.
+    """
     module = gomodules.Module(MODULE, release.version)
     reasons = []
     for read in (partial(_from_module, module, network), partial(_from_release, release, network)):
         found = read()
         if isinstance(found, Missing):
             reasons.append(found.reason)
-            continue
-        text, source = found
-        if sha256(text).hexdigest() != release.sha256:
-            reasons.append(f"{source} differs from the lock file and is refused")
-            continue
-        provenance = Provenance("kubernetes", release.version, source, release.sha256, "Apache-2.0")
-        return compilation.core_documents(core.convert(json.loads(text)), provenance)
+        elif locked and sha256(found[0]).hexdigest() != release.sha256:
+            reasons.append(f"{found[1]} differs from the lock file and is refused")
+        else:
+            return found
     return Missing("; ".join(reasons))
 
 

@@ -103,12 +103,13 @@ def load(path: Path = PATH) -> Lock:
         kubernetes={
             minor: LockedRelease(minor, **entry) for minor, entry in data["kubernetes"].items()
         },
-        components={name: _component(name, entry) for name, entry in data["components"].items()},
-        charts=tuple(_chart(name, entry) for name, entry in data["charts"].items()),
+        components={name: component(name, entry) for name, entry in data["components"].items()},
+        charts=tuple(chart(name, entry) for name, entry in data["charts"].items()),
     )
 
 
-def _component(name: str, entry: Mapping[str, Any]) -> LockedComponent:
+def component(name: str, entry: Mapping[str, Any]) -> LockedComponent:
+    """Read one entry."""
     return LockedComponent(
         name=name,
         version=entry["version"],
@@ -120,7 +121,8 @@ def _component(name: str, entry: Mapping[str, Any]) -> LockedComponent:
     )
 
 
-def _chart(name: str, entry: Mapping[str, Any]) -> LockedChart:
+def chart(name: str, entry: Mapping[str, Any]) -> LockedChart:
+    """Read one entry."""
     return LockedChart(
         name=name,
         repository=entry["repository"],

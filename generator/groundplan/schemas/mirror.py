@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from functools import cached_property
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
@@ -11,7 +10,7 @@ import yaml
 
 from groundplan.errors import UsageError
 from groundplan.schemas import chart_files, crd, reading
-from groundplan.schemas.charts import StoredChart
+from groundplan.schemas.charts import StoredChart, is_unreleased
 from groundplan.schemas.compilation import Brought, digest
 from groundplan.schemas.provenance import Provenance
 
@@ -20,9 +19,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from groundplan.schemas.charts import ChartFiles
-
-_UNRELEASED = re.compile(r"v?0\.0\.\d|v?1\.0\.0-devel")
-"""Versions of source trees, which are replaced when the chart is released."""
 
 
 class Mirror:
@@ -97,7 +93,7 @@ class Mirror:
 
     def _stored(self, entry: dict[str, Any], files: ChartFiles) -> StoredChart:
         version = files.version
-        if _UNRELEASED.match(version):
+        if is_unreleased(version):
             version = str(entry["version"])
         source = str(entry.get("chart_source") or entry["source"])
         about = Provenance(

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import yaml
 
-from groundplan.schemas import crd, downloads, gomodules, reading
+from groundplan.schemas import downloads, gomodules, reading
 from groundplan.schemas.compilation import Brought, digest
+from groundplan.schemas.crd import definition
 from groundplan.schemas.provenance import LeftOut, Missing, Provenance
 
 if TYPE_CHECKING:
@@ -18,18 +19,30 @@ if TYPE_CHECKING:
     from groundplan.schemas.mirror import Mirror
 
 
-def locked_crds(
-    component: LockedComponent, mirror: Mirror | None, *, network: bool
-) -> Brought | LeftOut:
-    """Return a component's CRDs from the first source that has exactly what the lock file names.
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """Where upstream data may be read."""
+
+    mirror: Mirror | None = None
+    network: bool = True
+    """Whether Go modules and release files may be downloaded."""
+
+
+def crds(component: LockedComponent, sources: Sources, *, locked: bool = True) -> Brought | LeftOut:
+    """Return a component's CRDs from the first source that has what the lock file names.
 
     Sources are tried in order: the mirror folder, the Go module, the release address.
+
+    Args:
+        component: What is wanted.
+        sources: Where to look.
+        locked: Whether only content with the lock file's hash is taken.
     """
     reasons = []
-    for found in _attempts(component, mirror, network):
+    for found in _attempts(component, sources.mirror, sources.network):
         if isinstance(found, Missing):
             reasons.append(found.reason)
-        elif found.provenance.sha256 != component.sha256:
+        elif locked and found.provenance.sha256 != component.sha256:
             reasons.append(f"{found.provenance.source} differs from the lock file and is refused")
         else:
             return replace(found, provenance=replace(found.provenance, license=component.license))
@@ -83,7 +96,7 @@ def _brought(component: LockedComponent, texts: Iterable[bytes], source: str) ->
         manifests = [manifest for text in texts for manifest in reading.objects(text)]
     except yaml.YAMLError as error:
         return Missing(f"{source} is not YAML: {' '.join(str(error).split())}")
-    found = tuple(d for manifest in manifests if (d := crd.definition(manifest)))
+    found = tuple(d for manifest in manifests if (d := definition(manifest)))
     if not found:
         return Missing(f"{source} has no CRDs")
     provenance = Provenance(

@@ -70,7 +70,8 @@ def _without_wheel(found: list[Path], name: str) -> list[Path]:
     """In a source checkout, compile what the Go module cache holds."""
     if found:
         return []
-    from groundplan.schemas.fetch import Sources, fetch
+    from groundplan.schemas.fetch import fetch
+    from groundplan.schemas.sources import Sources
 
     folder = cache.folder() / "local"
     if not (folder / name).is_file():
