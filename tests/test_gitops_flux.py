@@ -66,7 +66,9 @@ def monorepo() -> dict[str, str]:
             f"apps/{cluster}/kustomization.yaml": "resources: [../base/podinfo]\n",
             f"clusters/{cluster}/flux-system/gotk-sync.yaml": gotk_sync(cluster),
             f"clusters/{cluster}/flux-system/kustomization.yaml": "resources: [gotk-sync.yaml]\n",
-            f"clusters/{cluster}/apps.yaml": flux("apps", f"./apps/{cluster}", f"{DEPENDS}\n{patch}"),
+            f"clusters/{cluster}/apps.yaml": flux(
+                "apps", f"./apps/{cluster}", f"{DEPENDS}\n{patch}"
+            ),
             f"clusters/{cluster}/infrastructure.yaml": several(
                 flux(
                     "infra-configs",
@@ -401,9 +403,7 @@ def test_values_come_from_generated_config_maps_and_then_inline() -> None:
 
 def test_values_from_elsewhere_are_not_evaluated_unless_they_are_optional() -> None:
     files = release_with("[{kind: Secret, name: none}]")
-    assert faults(units(load(files)["one"])["apps"]) == [
-        ("values", "/spec/valuesFrom/0", False)
-    ]
+    assert faults(units(load(files)["one"])["apps"]) == [("values", "/spec/valuesFrom/0", False)]
     files = release_with("[{kind: Secret, name: none, optional: true}]")
     assert faults(units(load(files)["one"])["apps"]) == []
 
