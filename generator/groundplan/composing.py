@@ -52,8 +52,9 @@ def events(content: bytes, first_line: int) -> Iterator[Event]:
     Raises:
         DocumentError: `syntax`, where libyaml cannot go on.
     """
-    loader = _LOADER(content)
+    loader = None
     try:
+        loader = _LOADER(content)
         while True:
             yield loader.get_event()
             if loader.check_event(StreamEndEvent):
@@ -65,7 +66,8 @@ def events(content: bytes, first_line: int) -> Iterator[Event]:
     except yaml.YAMLError as error:
         raise StreamError("syntax", str(error).splitlines()[0], first_line) from error
     finally:
-        loader.dispose()
+        if loader is not None:
+            loader.dispose()
 
 
 def compose(content: bytes, first_line: int = 1) -> Iterator[Any]:

@@ -14,12 +14,14 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from tests.bench.manifests import write
 from tests.bench.measure import HEADER, Row
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 KUBERNETES = "1.37"
 KINDS = (
