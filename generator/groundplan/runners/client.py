@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import http.client
 import json
 import re
 import ssl
@@ -10,9 +9,11 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self
 
 from groundplan.errors import ToolError
+from groundplan.runners.connection import HOST, Connection
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -42,14 +43,21 @@ class Request:
     accept: str = "application/json"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Answer:
     """What the API server said."""
 
     status: int
-    body: Any
-    """Decoded JSON; text when it is none."""
+    content: bytes
     warnings: tuple[str, ...] = ()
+
+    @cached_property
+    def body(self) -> Any:
+        """The content as decoded JSON; as text when it is none."""
+        try:
+            return json.loads(self.content)
+        except ValueError:
+            return self.content.decode("utf-8", "replace")
 
     @property
     def ok(self) -> bool:
@@ -84,7 +92,7 @@ class Client:
         self._ensure_alive = ensure_alive
         self._deadline = deadline
         self._local = threading.local()
-        self._connections: list[http.client.HTTPSConnection] = []
+        self._connections: list[Connection] = []
         self._pool = ThreadPoolExecutor(IN_FLIGHT, "api")
 
     def __enter__(self) -> Self:
@@ -111,8 +119,8 @@ class Client:
                 )
             try:
                 answer = self._call(request)
-            except (OSError, http.client.HTTPException) as error:
-                self._drop()
+            except (OSError, ValueError) as error:
+                self._connection().close()
                 self._ensure_alive()
                 if attempt + 1 == attempts:
                     raise ToolError(
@@ -135,45 +143,28 @@ class Client:
         return self.send(Request("GET", path, accept=accept))
 
     def _call(self, request: Request) -> Answer:
-        connection = self._connection()
-        headers = {
-            "Authorization": self._authorization,
-            "Accept": request.accept,
-            "Content-Type": request.content_type,
-        }
-        body = None if request.body is None else json.dumps(request.body).encode()
-        connection.request(request.method, request.path, body, headers)
-        response = connection.getresponse()
-        content = response.read()
+        head = (
+            f"{request.method} {request.path} HTTP/1.1\r\nHost: {HOST}\r\n"
+            f"Authorization: {self._authorization}\r\n"
+            f"Accept: {request.accept}\r\nContent-Type: {request.content_type}\r\n"
+        )
+        body = b"" if request.body is None else json.dumps(request.body).encode()
+        status, headers, content = self._connection().call(head.encode("ascii"), body)
         warnings = tuple(
             _unquote(text)
-            for header in response.headers.get_all("Warning", ())
-            for text in _WARNING.findall(header)
+            for name, value in headers
+            if name == b"warning"
+            for text in _WARNING.findall(value.decode("utf-8", "replace"))
         )
-        return Answer(response.status, _decode(content), warnings)
+        return Answer(status, content, warnings)
 
-    def _connection(self) -> http.client.HTTPSConnection:
+    def _connection(self) -> Connection:
         """This thread's connection."""
-        kept: http.client.HTTPSConnection | None = getattr(self._local, "connection", None)
+        kept: Connection | None = getattr(self._local, "connection", None)
         if kept is None:
-            kept = http.client.HTTPSConnection(
-                "127.0.0.1", self._port, context=self._tls, timeout=REQUEST_TIMEOUT
-            )
-            self._local.connection = kept
+            kept = self._local.connection = Connection(self._port, self._tls, REQUEST_TIMEOUT)
             self._connections.append(kept)
         return kept
-
-    def _drop(self) -> None:
-        """Begin anew with a fresh connection."""
-        self._connection().close()
-        self._local.connection = None
-
-
-def _decode(content: bytes) -> Any:
-    try:
-        return json.loads(content)
-    except ValueError:
-        return content.decode("utf-8", "replace")
 
 
 def _unquote(text: str) -> str:
