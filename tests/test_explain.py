@@ -17,14 +17,32 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 BLUEPRINT = template.locate()
+CLUSTERS = [
+    {
+        "name": "local",
+        "place": "kind",
+        "environment": "development",
+        "pod_cidr": "10.244.0.0/16",
+        "service_cidr": "10.96.0.0/16",
+    },
+    {
+        "name": "production",
+        "place": "eks",
+        "environment": "production",
+        "region": "eu-west-1",
+        "account": "123456789012",
+        "pod_cidr": "10.10.0.0/16",
+        "service_cidr": "172.20.0.0/16",
+    },
+]
 TEAM = {"name": "search", "namespaces": ["search"], "contact": "search@acme.example"}
 
 
 @pytest.fixture(scope="module")
 def platform(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A rendered repository with a team."""
+    """A rendered repository with a team and two clusters."""
     root = tmp_path_factory.mktemp("explain") / "platform"
-    copier_adapter.render(BLUEPRINT, {"teams": [TEAM]}, root)
+    copier_adapter.render(BLUEPRINT, {"teams": [TEAM], "clusters": CLUSTERS}, root)
     return root
 
 
@@ -80,10 +98,10 @@ def test_a_file_of_a_cluster_depends_on_the_clusters(
 def test_an_overlay_depends_on_the_places_of_clusters(
     explained: Callable[[str], Explanation],
 ) -> None:
-    explanation = explained("overlays/kind/kustomization.yaml")
+    explanation = explained("overlays/eks/kustomization.yaml")
 
-    assert explanation.read == ("overlays/kind/kustomization.yaml",)
-    assert answers(explanation) == {"clusters": ("its path",)}
+    assert "overlays/eks/kustomization.yaml" in explanation.read
+    assert "its path" in answers(explanation)["clusters"]
 
 
 def test_the_answers_file_is_never_changed_by_hand(

@@ -259,7 +259,7 @@ def test_a_refused_answer_is_an_answers_error(question: str, answer: str, tmp_pa
 
 
 def test_everything_is_in_one_commit(tmp_path: Path) -> None:
-    commit = create(BLUEPRINT, Answers({}), tmp_path / "platform")
+    commit = create(BLUEPRINT, Answers({}), tmp_path / "platform").commit
 
     folder = tmp_path / "platform"
     assert git(folder, "rev-parse", "--short", "HEAD") == commit
@@ -469,7 +469,8 @@ def test_new_renders_commits_checks_and_says_what_to_do_next(tmp_path: Path) -> 
 
     assert (result.exit_code, result.stderr) == (ExitCode.CLEAN, "")
     assert result.stdout.startswith(f"{tmp_path / 'platform'}: ")
-    assert "\nNext:\n  1. " in result.stdout
+    assert f"\nNext:\n  1. cd {tmp_path / 'platform'}\n  2. groundplan " in result.stdout
+    assert "git remote add origin https://github.com/acme/platform.git" in result.stdout
     answers = read(tmp_path / "platform" / ".copier-answers.yml").values
     assert (answers["engine"], answers["tier"]) == ("argocd", "small")
 

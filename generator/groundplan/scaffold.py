@@ -9,6 +9,7 @@ import shutil
 import stat
 import tempfile
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -46,16 +47,23 @@ _ELSEWHERE = (
 _SOMEBODY = ("-c", "user.name=groundplan", "-c", "user.email=groundplan@localhost")
 
 
-def create(template: Template, answers: Answers, destination: Path) -> str:
+@dataclass(frozen=True, slots=True)
+class Created:
+    """What came out of `create`."""
+
+    commit: str
+    """The first commit, abbreviated."""
+    repository: str
+    """Where the clusters will look for it."""
+
+
+def create(template: Template, answers: Answers, destination: Path) -> Created:
     """Render a repository and commit it; the destination appears whole or not at all.
 
     Args:
         template: What to render.
         answers: As given.
         destination: A folder that does not exist yet, or is empty.
-
-    Returns:
-        The first commit, abbreviated.
 
     Raises:
         UsageError: `new.…`, when the destination cannot be used.
@@ -69,16 +77,19 @@ def create(template: Template, answers: Answers, destination: Path) -> str:
     require_vacant(destination)
     require_git()
     usable = checked(answers, template)
+    repository = ""
 
     def approve(computed: Mapping[str, Any]) -> None:
+        nonlocal repository
         checked(answers, template, Plan.of(computed["plan"]).namespaces)
+        repository = str(computed["repository"])
 
     destination.parent.mkdir(parents=True, exist_ok=True)
     with _stage(destination) as folder:
         copier_adapter.render(template, usable.values, folder, approve)
         commit = _first_commit(folder)
         folder.rename(destination)
-    return commit
+    return Created(commit, repository)
 
 
 def require_vacant(destination: Path) -> None:

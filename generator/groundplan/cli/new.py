@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import shlex
 import sys
 from contextlib import contextmanager
 from pathlib import Path
@@ -55,10 +56,10 @@ def command(
     else:
         answers = _asked(blueprint, chosen)
     with _uncollected():
-        commit = scaffold.create(blueprint, answers, directory)
-        click.echo(f"{directory}: rendered from {blueprint.version}, first commit {commit}")
+        created = scaffold.create(blueprint, answers, directory)
+        click.echo(f"{directory}: rendered from {blueprint.version}, first commit {created.commit}")
         findings = bool(_check(directory).at_least(Severity.MEDIUM))
-    click.echo(_next_steps(directory, findings))
+    click.echo(_next_steps(directory, created.repository, findings))
     return ExitCode.FINDINGS if findings else ExitCode.CLEAN
 
 
@@ -86,20 +87,27 @@ def _asked(blueprint: Template, chosen: dict[str, str]) -> Answers:
 
 
 def _check(directory: Path) -> Report:
-    """Check what was rendered, and say how it went."""
+    """Check what was rendered, and say in a line how it went, or more when it went badly."""
     from groundplan import checks, repository
     from groundplan.report import text
+    from groundplan.report.summary import summarise
 
     report = checks.run(repository.load(directory), subject=str(directory))
-    click.echo(text.render(report), nl=False)
+    if report.findings:
+        click.echo(text.render(report), nl=False)
+    elif objects := summarise(report).objects:
+        left = f"; {objects.not_evaluated} not evaluated" if objects.not_evaluated else ""
+        click.echo(f"checked: no findings; {objects.validated} objects validated{left}")
     return report
 
 
-def _next_steps(directory: Path, findings: bool) -> str:
+def _next_steps(directory: Path, repository: str, findings: bool) -> str:
+    where, address = shlex.quote(str(directory)), shlex.quote(repository)
     steps = (
-        *((f"groundplan check {directory}    and mend what it says",) if findings else ()),
-        f"cd {directory}",
+        f"cd {where}",
+        *(("groundplan check                    says what to mend",) if findings else ()),
         "groundplan verify --on apiserver    asks a real Kubernetes API server",
-        "read README.md    how the clusters come to follow this repository",
+        f"git remote add origin {address} && git push -u origin main",
+        "README.md says how the clusters come to follow it",
     )
     return "\n".join(("", "Next:", *(f"  {n}. {step}" for n, step in enumerate(steps, 1))))

@@ -1,0 +1,123 @@
+"""The wheel, installed where nothing else is, without a network."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import shutil
+import subprocess
+import sys
+import venv
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from groundplan import copier_adapter, template
+from groundplan.errors import ExitCode
+
+ROOT = Path(__file__).resolve().parents[1]
+LEFT_OUT = shutil.ignore_patterns(
+    ".*cache", ".git", ".nox", ".venv", "__pycache__", "build", "dist"
+)
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        not all(importlib.util.find_spec(name) for name in ("build", "hatchling")),
+        reason="build and hatchling are not installed",
+    ),
+]
+
+
+def run(
+    *words: str | Path,
+    env: dict[str, str] | None = None,
+    cwd: Path | None = None,
+    ok: tuple[int, ...] = (0,),
+) -> str:
+    done = subprocess.run(
+        [str(word) for word in words], env=env, cwd=cwd, capture_output=True, text=True, check=False
+    )
+    assert done.returncode in ok, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Built from a copy, so that the checkout stays as it is."""
+    folder = tmp_path_factory.mktemp("wheel")
+    shutil.copytree(ROOT, folder / "source", ignore=LEFT_OUT, symlinks=True)
+    words = ("-m", "build", "--wheel", "--no-isolation", "--outdir", folder / "dist")
+    run(sys.executable, *words, cwd=folder / "source")
+    [built] = (folder / "dist").iterdir()
+    return built
+
+
+@pytest.fixture(scope="module")
+def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The command, in an environment with nothing but its dependencies."""
+    folder = tmp_path_factory.mktemp("environment")
+    venv.create(folder, with_pip=True)
+    python = folder / "bin" / "python"
+    words = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", str(wheel)]
+    done = subprocess.run([python, *words], capture_output=True, text=True, check=False)
+    if done.returncode:
+        pytest.skip(f"the dependencies could not be installed: {done.stderr[-300:]}")
+    return folder / "bin" / "groundplan"
+
+
+@pytest.fixture(scope="module")
+def offline() -> list[str]:
+    """Starts a command in a network namespace of its own, which has no network."""
+    unshare = shutil.which("unshare")
+    words = [str(unshare), "--map-root-user", "--net"]
+    if not unshare or subprocess.run([*words, "true"], check=False).returncode:
+        pytest.skip("network namespaces are not to be had here")
+    return words
+
+
+def test_the_wheel_has_the_whole_template(wheel: Path) -> None:
+    names = set(zipfile.ZipFile(wheel).namelist())
+
+    for part in template.PARTS:
+        place = ROOT / part
+        for path in [place] if place.is_file() else place.rglob("*"):
+            if path.is_file():
+                assert f"groundplan/_template/{path.relative_to(ROOT).as_posix()}" in names
+    assert not [name for name in names if name.endswith(".pyc")]
+
+
+def test_new_check_and_explain_need_no_network(
+    installed: Path, offline: list[str], tmp_path: Path
+) -> None:
+    env = {"PATH": os.environ["PATH"], "HOME": str(tmp_path / "home")}
+    command = [*offline, str(installed)]
+
+    made = run(*command, "new", "platform", "--defaults", env=env, cwd=tmp_path)
+    # A wheel that was built where schemas could not be had says so with its exit code.
+    codes = (ExitCode.CLEAN, ExitCode.NOT_EVALUATED)
+    checked = run(*command, "check", "platform", env=env, cwd=tmp_path, ok=codes)
+    file = "platform/components/cert-manager/values.yaml"
+    said = run(*command, "explain", file, "--format", "json", env=env, cwd=tmp_path)
+
+    assert "Next:" in made
+    assert checked.endswith("no findings\n")
+    explained = json.loads(said)
+    assert explained["subjects"] == ["component cert-manager"]
+    assert not explained["edited"]
+    copier_adapter.render(template.locate(), {}, tmp_path / "expected")
+    expected = {path.relative_to(tmp_path / "expected") for path in files(tmp_path / "expected")}
+    assert {path.relative_to(tmp_path / "platform") for path in files(tmp_path / "platform")} == (
+        expected
+    )
+    for path in expected:
+        assert (tmp_path / "platform" / path).read_bytes() == (
+            tmp_path / "expected" / path
+        ).read_bytes()
+
+
+def files(root: Path) -> list[Path]:
+    found = (path for path in root.rglob("*") if path.is_file())
+    return [path for path in found if ".git" not in path.relative_to(root).parts]
