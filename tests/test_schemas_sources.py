@@ -155,6 +155,7 @@ def test_what_differs_from_the_lock_is_refused_and_the_next_source_tried(
         "test of thing differs from the lock file and is refused; "
         "Go module example.com/Some/thing@v1.0.0 is not in the module cache; "
         "https://example.com/x was not tried: offline",
+        ("example.com/Thing",),
     )
     (module_folder(tmp_path) / "thing.yaml").write_text(yaml.safe_dump(THING))
     assert isinstance(sources.crds(component, sources.Sources(folder, network=False)), Brought)
@@ -243,7 +244,9 @@ def test_a_package_leaves_out_what_its_licence_forbids(
     store = SchemaStore.open(
         "1.37", core=Missing("not needed"), crds=[tmp_path / "out" / fetch.CRDS]
     )
-    assert isinstance(store.lookup("example.com", "v1", "Thing"), Missing)
+    assert store.lookup("example.com", "v1", "Thing") == Missing(
+        f"Thing belongs to thing: {left.reason}"
+    )
     assert fetch.fetch(tmp_path / "out", sources.Sources(folder), []) == ()
 
 

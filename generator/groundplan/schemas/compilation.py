@@ -60,7 +60,7 @@ def crd_documents(brought: Iterable[Brought], left_out: Iterable[LeftOut] = ()) 
     documents[INDEX] = {
         "kinds": [kinds[key] for key in sorted(kinds)],
         "components": components,
-        "left_out": [[one.component, one.reason] for one in left_out],
+        "left_out": [[one.component, one.reason, list(one.kinds)] for one in left_out],
     }
     return documents
 

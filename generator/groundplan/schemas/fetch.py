@@ -70,7 +70,7 @@ def _fetch_crds(path: Path, sources: Sources, locked: Lock, bundle: bool) -> lis
     left: list[LeftOut] = []
     for component in locked.components.values():
         if bundle and not component.may_be_bundled:
-            left.append(_not_bundled(component.name, component.license))
+            left.append(_not_bundled(component.name, component.license, component.kinds))
             continue
         found = crds(component, sources)
         if isinstance(found, Brought):
@@ -97,9 +97,9 @@ def _fetch_charts(path: Path, sources: Sources, locked: Lock, bundle: bool) -> l
     return left
 
 
-def _not_bundled(name: str, license: str) -> LeftOut:
-    return LeftOut(
-        name,
+def _not_bundled(name: str, license: str, kinds: tuple[str, ...] = ()) -> LeftOut:
+    reason = (
         f"its licence ({license}) keeps it out of the package; `groundplan schemas fetch` reads it "
-        "on this machine, or name a mirror folder with --schemas",
+        "on this machine, or name a mirror folder with --schemas"
     )
+    return LeftOut(name, reason, kinds)

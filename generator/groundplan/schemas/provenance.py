@@ -47,3 +47,5 @@ class LeftOut:
 
     component: str
     reason: str
+    kinds: tuple[str, ...] = ()
+    """`group/Kind` of what it would have brought."""

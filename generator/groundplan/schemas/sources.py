@@ -46,7 +46,8 @@ def crds(component: LockedComponent, sources: Sources, *, locked: bool = True) -
             reasons.append(f"{found.provenance.source} differs from the lock file and is refused")
         else:
             return replace(found, provenance=replace(found.provenance, license=component.license))
-    return LeftOut(component.name, "; ".join(reasons) or "the lock file names no source for it")
+    reason = "; ".join(reasons) or "the lock file names no source for it"
+    return LeftOut(component.name, reason, component.kinds)
 
 
 def _attempts(

@@ -184,8 +184,9 @@ class SchemaStore:
         if isinstance(self._core, Missing):
             out.append(LeftOut("kubernetes", self._core.reason))
         had = {one.component for one in self.provenance}
-        pairs = [tuple(pair) for pack in self._crds for pair in pack.index["left_out"]]
-        out.extend(LeftOut(*pair) for pair in dict.fromkeys(pairs) if pair[0] not in had)
+        lines = [line for pack in self._crds for line in pack.index["left_out"]]
+        listed = (LeftOut(name, reason, tuple(kinds)) for name, reason, kinds in lines)
+        out.extend(one for one in dict.fromkeys(listed) if one.component not in had)
         return tuple(out)
 
     @cached_property
@@ -237,6 +238,9 @@ class SchemaStore:
         """Say why a kind has no schema."""
         known = [one for one in self._core_index if one.group == id.group]
         if not known and not _is_builtin(id.group):
+            for left in self.left_out:
+                if f"{id.group}/{id.kind}" in left.kinds:
+                    return Missing(f"{id.kind} belongs to {left.component}: {left.reason}")
             return Missing(f"no schema of {id.kind} in {id.group} is stored; {_FETCH}")
         if isinstance(self._core, Missing):
             return self._core
