@@ -96,12 +96,20 @@ def test_all_faults_are_told_at_once_each_on_a_line_with_key_value_and_fix(tmp_p
     ]
 
 
-def test_a_secret_is_never_repeated(tmp_path: Path) -> None:
-    for name, secret in (("private-key", "AGE-SECRET-KEY-1Q"), ("repository-with-password", "hun")):
-        with pytest.raises(AnswersError) as caught:
-            checked(read(CASES / "invalid" / f"{name}.yaml"), BLUEPRINT)
+@pytest.mark.parametrize(
+    ("case", "secret"),
+    [
+        ("private-key", "AGE-SECRET-KEY-1Q"),
+        ("repository-with-password", "hunter2"),
+        ("repository-with-token", "ghp_0123456789"),
+    ],
+)
+def test_a_secret_is_never_repeated(case: str, secret: str) -> None:
+    with pytest.raises(AnswersError) as caught:
+        checked(read(CASES / "invalid" / f"{case}.yaml"), BLUEPRINT)
 
-        assert secret not in str(caught.value)
+    assert secret in (CASES / "invalid" / f"{case}.yaml").read_text()
+    assert secret not in str(caught.value)
 
 
 def test_a_default_counts_when_it_contradicts(tmp_path: Path) -> None:

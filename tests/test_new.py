@@ -347,7 +347,7 @@ def test_a_git_that_is_too_old_is_refused(tmp_path: Path, monkeypatch: pytest.Mo
     with pytest.raises(ToolError) as caught:
         create(BLUEPRINT, Answers({}), tmp_path / "platform")
 
-    assert caught.value.id == "new.git-too-old"
+    assert caught.value.id == "tool.git-too-old"
     assert not (tmp_path / "platform").exists()
 
 

@@ -70,12 +70,18 @@ _LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 _DOMAIN = re.compile(
     r"(?=.{4,253}$)([a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?\.)+[a-z]([-a-z0-9]{0,61}[a-z0-9])?"
 )
-_REPOSITORY = re.compile(r"(https|ssh)://([\w.-]+@)?[\w.-]+(:\d+)?(/[\w.~+-]+)+/?")
-_REGION = re.compile(r"[a-z]{2}(-[a-z]+)+-\d")
-_ACCOUNT = re.compile(r"\d{12}")
+_REPOSITORY = re.compile(
+    r"(https://|ssh://([\w.-]+@)?)[\w.-]+(:\d+)?(/[\w.~+-]+)+/?",
+    re.ASCII,  # an https address with a user in it may have a token there
+)
+_REGION = re.compile(r"[a-z]{2}(-[a-z]+)+-[0-9]")
+_ACCOUNT = re.compile(r"[0-9]{12}")
 _RECIPIENT = re.compile(r"age1[02-9ac-hj-np-z]{58}")
-_MAILBOX = re.compile(r"[\w.+-]+@([a-z0-9]([-a-z0-9]*[a-z0-9])?\.)+[a-z]{2,}", re.IGNORECASE)
-_REACHED = re.compile(r"#[a-z0-9][\w-]*|@[\w-]+(/[\w-]+)*|https://[\w./~-]+", re.IGNORECASE)
+_MAILBOX = re.compile(
+    r"[\w.+-]+@([a-z0-9]([-a-z0-9]*[a-z0-9])?\.)+[a-z]{2,}", re.ASCII | re.IGNORECASE
+)
+_REACHED = re.compile(r"#[a-zA-Z0-9][\w-]*|@[\w-]+(/[\w-]+)*|https://[\w./~-]+", re.ASCII)
+_RANGE = re.compile(r"\d{1,3}(\.\d{1,3}){3}/\d{1,2}", re.ASCII)
 
 
 def shown(value: Any) -> str:
@@ -174,7 +180,7 @@ def repository(value: str) -> Wrong | None:
     """A Git address that clusters can pull from, without a password in it."""
     if _REPOSITORY.fullmatch(value):
         return None
-    fix = "write https://HOST/PATH.git or ssh://git@HOST/PATH.git, without a password"
+    fix = "write https://HOST/PATH.git or ssh://git@HOST/PATH.git, without password or token"
     bare = re.sub(r"//[^/@]*@", "//…@", value)
     what = f"{shown(bare)} is no https or ssh address of a Git repository"
     return "answers.not-a-repository", what, fix
@@ -225,7 +231,7 @@ def service_range(value: str) -> Wrong | None:
 
 def _range(value: str, largest: int, smallest: int) -> Wrong | None:
     try:
-        interface = ipaddress.IPv4Interface(value if "/" in value else "")
+        interface = ipaddress.IPv4Interface(value if _RANGE.fullmatch(value) else "")
     except ValueError:
         fix = "write an IPv4 range as in 10.0.0.0/16"
         return "answers.not-a-range", f"{shown(value)} is no range of addresses", fix

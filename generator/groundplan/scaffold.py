@@ -4,45 +4,30 @@ from __future__ import annotations
 
 import fcntl
 import os
-import re
 import shutil
 import stat
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from groundplan.answers import Answers, checked
-from groundplan.errors import ToolError, UsageError
+from groundplan.errors import UsageError
+from groundplan.git import git, require
 from groundplan.plan import Plan
-from groundplan.process import Command
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from groundplan.template import Template
-
-OLDEST_GIT = (2, 31)
-"""The first that takes configuration from the environment, which updates rely on."""
 
 MESSAGE = "Start the platform"
 """Of the first commit."""
 
 _STAGE = ".groundplan-new-"
 _LOCK = "lock"
-
-_ELSEWHERE = (
-    "GIT_DIR",
-    "GIT_WORK_TREE",
-    "GIT_INDEX_FILE",
-    "GIT_OBJECT_DIRECTORY",
-    "GIT_ALTERNATE_OBJECT_DIRECTORIES",
-    "GIT_COMMON_DIR",
-    "GIT_NAMESPACE",
-    "GIT_PREFIX",
-)
-"""Variables that a git hook sets and that would send our commit to another repository."""
 
 _SOMEBODY = ("-c", "user.name=groundplan", "-c", "user.email=groundplan@localhost")
 
@@ -57,17 +42,23 @@ class Created:
     """Where the clusters will look for it."""
 
 
-def create(template: Template, answers: Answers, destination: Path) -> Created:
+def create(
+    template: Template,
+    answers: Answers,
+    destination: Path,
+    meanwhile: Callable[[], object] = lambda: None,
+) -> Created:
     """Render a repository and commit it; the destination appears whole or not at all.
 
     Args:
         template: What to render.
         answers: As given.
         destination: A folder that does not exist yet, or is empty.
+        meanwhile: Called while git is at work, in a process of its own.
 
     Raises:
         UsageError: `new.…`, when the destination cannot be used.
-        ToolError: `tool.missing` or `new.git-too-old`.
+        ToolError: `tool.missing` or `tool.git-too-old`.
         AnswersError: The answers cannot be rendered.
         TemplateError: The template cannot be rendered.
     """
@@ -75,7 +66,7 @@ def create(template: Template, answers: Answers, destination: Path) -> Created:
 
     destination = destination.absolute()
     require_vacant(destination)
-    require_git()
+    require()
     usable = checked(answers, template)
     repository = ""
 
@@ -87,7 +78,10 @@ def create(template: Template, answers: Answers, destination: Path) -> Created:
     destination.parent.mkdir(parents=True, exist_ok=True)
     with _stage(destination) as folder:
         copier_adapter.render(template, usable.values, folder, approve)
-        commit = _first_commit(folder)
+        with ThreadPoolExecutor(1) as beside:
+            committing = beside.submit(_first_commit, folder)
+            meanwhile()
+            commit = committing.result()
         folder.rename(destination)
     return Created(commit, repository)
 
@@ -114,38 +108,16 @@ def require_vacant(destination: Path) -> None:
         )
 
 
-def require_git() -> None:
-    """Refuse to begin what could not be committed.
-
-    Raises:
-        ToolError: `tool.missing` or `new.git-too-old`.
-    """
-    oldest = ".".join(map(str, OLDEST_GIT))
-    said = Command(("git", "version"), fix=f"install git {oldest} or newer").run().text
-    numbers = re.search(r"(\d+)\.(\d+)", said)
-    if numbers is None or (int(numbers[1]), int(numbers[2])) < OLDEST_GIT:
-        raise ToolError(
-            "new.git-too-old", f"{said.strip()} is too old", fix=f"install git {oldest} or newer"
-        )
-
-
 def _first_commit(folder: Path) -> str:
     """Put everything that was rendered into one commit, whatever the user's git is set to.
 
     `git fast-import` writes one pack where `git add` writes a file for each file, runs no hook,
     signs nothing, and leaves line endings and ignored files alone.
     """
-    _git(folder, "init", "--quiet", "--initial-branch=main")
-    _git(folder, "fast-import", "--quiet", stdin=_stream(folder))
-    _git(folder, "reset", "--quiet")
-    return _git(folder, "rev-parse", "--short", "HEAD")
-
-
-def _git(folder: Path, *words: str, stdin: bytes = b"", ok: tuple[int, ...] = (0,)) -> str:
-    """Run git on this folder only; a failure that is `ok` says nothing."""
-    argv = ("git", "-c", "core.hooksPath=/dev/null", *words)
-    done = Command(argv, cwd=folder, unset=_ELSEWHERE, stdin=stdin, ok=ok).run()
-    return done.text.strip() if done.code == 0 else ""
+    git(folder, "init", "--quiet", "--initial-branch=main")
+    git(folder, "fast-import", "--quiet", stdin=_stream(folder))
+    git(folder, "reset", "--quiet")
+    return git(folder, "rev-parse", "--short", "HEAD")
 
 
 def _stream(folder: Path) -> bytes:
@@ -178,8 +150,8 @@ def _data(content: bytes) -> bytes:
 
 def _identity(folder: Path, variable: str) -> str:
     """The user's name, address and the time, or ours where the user has no name."""
-    own = _git(folder, "-c", "user.useConfigOnly=true", "var", variable, ok=(0, 1, 128))
-    return own or _git(folder, *_SOMEBODY, "var", variable)
+    own = git(folder, "-c", "user.useConfigOnly=true", "var", variable, ok=(0, 1, 128))
+    return own or git(folder, *_SOMEBODY, "var", variable)
 
 
 @contextmanager

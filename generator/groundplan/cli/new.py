@@ -42,11 +42,11 @@ def command(
     committed and checked; nothing is written when an answer cannot be used.
     """
     from groundplan import answers as given
-    from groundplan import scaffold, template
+    from groundplan import git, scaffold, template
     from groundplan.findings import Severity
 
     scaffold.require_vacant(directory.absolute())
-    scaffold.require_git()
+    git.require()
     blueprint = template.locate()
     chosen = {key: value for key, value in (("engine", engine), ("tier", tier)) if value}
     if file:
@@ -56,7 +56,7 @@ def command(
     else:
         answers = _asked(blueprint, chosen)
     with _uncollected():
-        created = scaffold.create(blueprint, answers, directory)
+        created = scaffold.create(blueprint, answers, directory, _load_checks)
         click.echo(f"{directory}: rendered from {blueprint.version}, first commit {created.commit}")
         findings = bool(_check(directory).at_least(Severity.MEDIUM))
     click.echo(_next_steps(directory, created.repository, findings))
@@ -84,6 +84,13 @@ def _asked(blueprint: Template, chosen: dict[str, str]) -> Answers:
     from groundplan.cli import wizard
 
     return wizard.ask(blueprint, chosen)
+
+
+def _load_checks() -> None:
+    """Import what checking needs; most of a short run is imports."""
+    from groundplan import checks, repository  # noqa: F401
+
+    checks.registry()
 
 
 def _check(directory: Path) -> Report:

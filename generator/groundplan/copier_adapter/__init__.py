@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,11 +16,11 @@ import plumbum
 
 from groundplan.copier_adapter.failures import translated
 from groundplan.errors import TemplateError
-from groundplan.process import Command
+from groundplan.git import git
 from groundplan.template import PARTS, UPSTREAM, UPSTREAM_URL, Template
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from types import ModuleType
 
     from groundplan.copier_adapter.quick import Offer
@@ -71,32 +72,43 @@ def render_as_published(template: Template, answers: Mapping[str, Any], destinat
     """
     with tempfile.TemporaryDirectory(prefix="groundplan-") as folder, translated():
         origin = published(template, Path(folder) / "template")
-        # plumbum copied the environment when it was imported; copier reads this one late.
-        os.environ["COPIER_CACHE_DIR"] = str(Path(folder) / "cache")
-        try:
-            with plumbum.local.env(**redirect(origin)):
-                copier.run_copy(
-                    UPSTREAM,
-                    destination,
-                    data=dict(answers),
-                    defaults=True,
-                    quiet=True,
-                    vcs_ref=template.version,
-                )
-        finally:
-            del os.environ["COPIER_CACHE_DIR"]
+        with plumbum.local.env(**redirect(origin)), _cache(Path(folder) / "cache"):
+            copier.run_copy(
+                UPSTREAM,
+                destination,
+                data=dict(answers),
+                defaults=True,
+                quiet=True,
+                vcs_ref=template.version,
+            )
+
+
+@contextmanager
+def _cache(folder: Path) -> Iterator[None]:
+    """Keep copier's clones apart from those that the user's own copier keeps.
+
+    Copier reads this from the process's environment, of which plumbum has an early copy.
+    """
+    name = "COPIER_CACHE_DIR"
+    before = os.environ.get(name)
+    os.environ[name] = str(folder)
+    try:
+        yield
+    finally:
+        del os.environ[name]
+        if before is not None:
+            os.environ[name] = before
 
 
 def published(template: Template, folder: Path) -> Path:
     """A git repository with this one version of the template, tagged as upstream tags it."""
     folder.mkdir(parents=True)
-    git = ("git", "-c", "core.hooksPath=/dev/null", "-c", "commit.gpgsign=false")
+    tree = (f"--git-dir={folder / '.git'}", f"--work-tree={template.root}")
     who = ("-c", "user.name=groundplan", "-c", "user.email=groundplan@localhost")
-    place = (f"--git-dir={folder / '.git'}", f"--work-tree={template.root}")
-    Command((*git, "init", "--quiet", str(folder))).run()
-    Command((*git, *place, "add", "--force", "--", *PARTS), cwd=template.root).run()
-    Command((*git, *who, *place, "commit", "--quiet", "-m", template.version)).run()
-    Command((*git, *place, "tag", "--no-sign", template.version)).run()
+    git(folder, "init", "--quiet")
+    git(template.root, *tree, "add", "--force", "--", *PARTS)
+    git(folder, *tree, *who, "commit", "--quiet", "--no-gpg-sign", "-m", template.version)
+    git(folder, *tree, "tag", "--no-sign", template.version)
     return folder
 
 
