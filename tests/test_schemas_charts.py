@@ -20,12 +20,14 @@ from groundplan.schemas import (
     packs,
     unknown_values,
 )
-from tests.schema_sources import mirror
+from tests.schema_sources import CORPUS, mirror
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 __all__ = ["mirror"]
+
+VALUES_CORPUS = CORPUS.parent / "values"
 
 VALUES = """\
 # Keys that are only there as comments are keys too.
@@ -44,6 +46,11 @@ settings:
   ## mode: fast
 params:
   server.insecure: false
+routes:
+  main: {enabled: false}
+files:
+  app.ini:
+    server: {port: 1}
 nothing:
 """
 
@@ -100,6 +107,8 @@ def verdict_on(tmp_path: Path, values: dict[str, Any], **chart: Any) -> ValuesVe
         {"settings": {"mode": "fast"}},
         {"params": {"server.rootpath": "/"}},
         {"nothing": {"at": "all"}},
+        {"routes": {"other": {"enabled": True}}},
+        {"files": {"app.ini": {"server": {"host": "a"}}, "more.ini": {}}},
         {"global": {"any": {"thing": 1}}},
     ],
 )
@@ -120,6 +129,11 @@ def test_values_that_the_chart_may_read_pass(tmp_path: Path, values: dict[str, A
             {"image": {"repo": "x", "tags": "y"}},
             "/image/tags",
             'the chart has no value "tags"; did you mean "tag"?',
+        ),
+        (
+            {"routes": {"main": {"enable": True}}},
+            "/routes/main/enable",
+            'the chart has no value "enable"; did you mean "enabled"?',
         ),
         ({"image": "example.com/a:1"}, "/image", "the chart has an object here"),
         (
@@ -240,20 +254,57 @@ def test_defaults_of_another_version_are_not_used(
     assert store.lookup("", "it", version) == Missing(reason)
 
 
-@pytest.mark.parametrize(
-    ("chart", "version"),
-    [
-        ("argo-cd", "10.1.1"),
-        ("cert-manager", "v1.21.2"),
-        ("external-secrets", "2.9.0"),
-        ("gateway-helm", "v1.9.1"),
-        ("kube-prometheus-stack", "88.5.3"),
-        ("metrics-server", "3.13.1"),
-    ],
-)
-def test_real_charts_accept_their_own_defaults(mirror: Path, chart: str, version: str) -> None:
-    defaults = default_charts(mirror).lookup("", chart, version)
+REAL = {
+    "argo-cd": "10.1.1",
+    "cert-manager": "v1.21.2",
+    "external-secrets": "2.9.0",
+    "gateway-helm": "v1.9.1",
+    "kube-prometheus-stack": "88.5.3",
+    "metrics-server": "3.13.1",
+}
+
+
+def real(mirror: Path, chart: str) -> ChartDefaults:
+    defaults = default_charts(mirror).lookup("", chart, REAL[chart])
     assert isinstance(defaults, ChartDefaults)
+    return defaults
+
+
+@pytest.mark.parametrize("chart", REAL)
+def test_real_charts_accept_their_own_defaults(mirror: Path, chart: str) -> None:
+    defaults = real(mirror, chart)
     assert unknown_values(defaults.values, defaults).errors == ()
     (wrong,) = unknown_values({"resorces": {}}, defaults).errors
     assert wrong[0] == "/resorces"
+
+
+@pytest.mark.parametrize("chart", REAL)
+def test_values_that_people_set_are_not_called_unknown(mirror: Path, chart: str) -> None:
+    values = yaml.safe_load((VALUES_CORPUS / f"{chart}.yaml").read_text("utf-8"))
+    assert unknown_values(values, real(mirror, chart)).errors == ()
+
+
+@pytest.mark.parametrize(
+    ("chart", "values", "pointer"),
+    [
+        (
+            "kube-prometheus-stack",
+            {"prometheus": {"prometheusSpec": {"retension": "1d"}}},
+            "/prometheus/prometheusSpec/retension",
+        ),
+        (
+            "kube-prometheus-stack",
+            {"grafana": {"persistance": {"enabled": True}}},
+            "/grafana/persistance",
+        ),
+        ("argo-cd", {"server": {"rbacConfig": {}}}, "/server/rbacConfig"),
+        ("cert-manager", {"webhook": {"replicas": 2}}, "/webhook/replicas"),
+        ("external-secrets", {"replicas": 2}, "/replicas"),
+        ("gateway-helm", {"deployment": {"replicaCount": 2}}, "/deployment/replicaCount"),
+        ("metrics-server", {"replicaCount": 2}, "/replicaCount"),
+    ],
+)
+def test_values_that_real_charts_lack_are_found(
+    mirror: Path, chart: str, values: dict[str, Any], pointer: str
+) -> None:
+    assert [found for found, _ in unknown_values(values, real(mirror, chart)).errors] == [pointer]

@@ -22,6 +22,9 @@ _ANY_ENDINGS = (
 )  # fmt: skip
 """Names under which charts pass on what they are given: parts of Kubernetes objects, settings."""
 
+_EXAMPLES = frozenset(("default", "main"))
+"""What charts call the first of any number of things that have names."""
+
 _EVERYWHERE = frozenset(("global", "tags"))
 """Keys of Helm itself, which the charts below may read."""
 
@@ -141,13 +144,19 @@ def _is_open(defaults: Mapping[str, Any], key: str, chart: ChartDefaults, at: Pa
     """Whether an object may have keys that its defaults lack, or this one."""
     if key in _mentioned(chart, at):
         return True
-    # Names with dots and slashes are entries of a file or labels, not names of values.
-    return any("." in name or "/" in name for name in (*defaults, key))
+    if defaults.keys() <= _EXAMPLES or _is_entry(key):
+        return True
+    return 2 * sum(map(_is_entry, defaults)) >= len(defaults)
 
 
 def _passes_on(key: str) -> bool:
     name = key.lower()
-    return name in _ANY or name.endswith(_ANY_ENDINGS)
+    return _is_entry(key) or name in _ANY or name.endswith(_ANY_ENDINGS)
+
+
+def _is_entry(name: str) -> bool:
+    """Whether a name is a file's, a label's or a setting's, and not that of a value."""
+    return "." in name or "/" in name
 
 
 def _mentioned(chart: ChartDefaults, at: Path) -> set[str]:
