@@ -44,7 +44,7 @@ def build(
 
 def patched(body: Mapping[str, Any], entry: Mapping[str, Any]) -> dict[str, Any]:
     """One object after one entry of `patches`; unchanged when the patch is not for it."""
-    items = Items([Item(copied(body), Origin(""))])
+    items = Items([Item(copied(body), Origin(""), styled=True)])
     try:
         patches.apply(items, patches.parse(str(entry.get("patch", "")), entry), partial=True)
     except RefusedError:

@@ -11,7 +11,7 @@ from groundplan.kustomize.definition import MisshapenError, decode_kustomization
 from groundplan.kustomize.fieldspecs import Config, configuration, defaults
 from groundplan.kustomize.files import Files
 from groundplan.kustomize.items import Items
-from groundplan.kustomize.problems import BuildError, RefusedError, problem
+from groundplan.kustomize.problems import BuildError, RefusedError, StylesNeededError, problem
 from groundplan.kustomize.refusals import left_out, refuse
 from groundplan.kustomize.settling import is_local, settle
 from groundplan.resources import Origin, Resource
@@ -98,6 +98,7 @@ class Builder:
         self._sort = sort
         self._layers: dict[str, _Layer] = {}
         self._definitions: dict[str, dict[str, Any]] = {}
+        self._configs: dict[tuple[str, ...], Config] = {}
 
     @property
     def files(self) -> Files:
@@ -111,12 +112,19 @@ class Builder:
             path: The folder, relative to the tree.
             overlay: A kustomization to use instead of the folder's file.
         """
-        try:
-            place, definition = self._load(path, overlay)
-            layer = self._layer(place, definition, shared=overlay is None)
-            self._finish(layer, definition, place)
-        except BuildError as error:
-            return Build((), error.problems)
+        while True:
+            try:
+                return self._build(path, overlay)
+            except BuildError as error:
+                return Build((), error.problems)
+            except StylesNeededError as error:
+                self._files.read_styles(error.path)
+                self._layers.clear()
+
+    def _build(self, path: str, overlay: Mapping[str, Any] | None) -> Build:
+        place, definition = self._load(path, overlay)
+        layer = self._layer(place, definition, shared=overlay is None)
+        self._finish(layer, definition, place)
         resources = tuple(Resource.of(item.body, item.origin) for item in layer.items)
         return Build(resources, tuple(layer.problems))
 
@@ -206,22 +214,30 @@ class Builder:
         self._fill(layer, below, definition)
 
     def _config(self, place: _Place, definition: dict[str, Any]) -> Config:
-        config = defaults()
-        extra = Config()
+        paths = []
         for i, name in enumerate(definition.get("configurations", ())):
             pointer = f"/configurations/{i}"
             path = self._files.locate(place.folder, name, place.origin, pointer)
             self._confine(place, path, pointer)
             self._files.content(path, place.origin, pointer)
+            paths.append(path)
+        key = tuple(paths)
+        if key not in self._configs:
+            try:
+                self._configs[key] = defaults().merged(self._extra_config(paths))
+            except RefusedError as fault:
+                raise place.problem(fault, "/configurations") from fault
+        return self._configs[key]
+
+    def _extra_config(self, paths: list[str]) -> Config:
+        extra = Config()
+        for path in paths:
             try:
                 extra = extra.merged(configuration(self._files.body(path)))
             except MisshapenError as fault:
                 message = f"{fault.message} in a transformer configuration"
                 raise BuildError(problem("syntax", message, Origin(path), fault.pointer)) from fault
-        try:
-            return config.merged(extra)
-        except RefusedError as fault:
-            raise place.problem(fault, "/configurations") from fault
+        return extra
 
     def _generate(self, layer: _Layer, place: _Place, definition: dict[str, Any]) -> None:
         shared = definition.get("generatorOptions", {})

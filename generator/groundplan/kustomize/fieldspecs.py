@@ -34,9 +34,9 @@ class NameReference(NamedTuple):
     referrers: tuple[FieldSpec, ...]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Config:
-    """All specifications that apply in one kustomization."""
+    """All specifications that apply in one kustomization. Equal only to itself."""
 
     fields: Mapping[str, tuple[FieldSpec, ...]] = field(default_factory=dict)
     references: tuple[NameReference, ...] = ()
@@ -71,14 +71,7 @@ def _merged(one: Config, other: Config) -> Config:
         else:
             references.append(reference)
     references.sort(key=lambda r: kind_order(r.gvk))
-    return Config(_Hashed(fields), tuple(references))
-
-
-class _Hashed(dict[str, tuple[FieldSpec, ...]]):
-    """A map that is never changed, so that it can be hashed."""
-
-    def __hash__(self) -> int:  # type: ignore[override]
-        return hash(tuple(self.items()))
+    return Config(fields, tuple(references))
 
 
 def union(
@@ -118,7 +111,7 @@ def configuration(body: Any) -> Config:
         if name != "varReference"
     }
     references.sort(key=lambda r: kind_order(r.gvk))
-    return Config(_Hashed(fields), tuple(references))
+    return Config(fields, tuple(references))
 
 
 @functools.cache

@@ -47,6 +47,7 @@ class Files:
                     break
                 self._folders.add(path)
         self._items: dict[str, tuple[Item, ...]] = {}
+        self._styled: set[str] = set()
 
     def is_file(self, path: str) -> bool:
         """Whether there is such a file."""
@@ -122,20 +123,30 @@ class Files:
                 raise BuildError(problem(fault.kind, fault.message, Origin(path))) from fault
         return self._items[path]
 
+    def read_styles(self, path: str) -> None:
+        """From now on, keep how the texts of a file are written."""
+        self._styled.add(path)
+        self._items.pop(path, None)
+
     def _read_objects(self, path: str) -> list[Item]:
         documents = self._parsed(path)
         content = self._tree.files[path]
-        if not exact(content, documents):
+        styled = path in self._styled or not exact(content, documents)
+        if styled:
             bodies = read(content)
-            if len(bodies) == len(documents):
-                pairs = zip(documents, bodies, strict=True)
-                documents = tuple(Document(d.origin, body) for d, body in pairs)
-        return [
+            if len(bodies) != len(documents):
+                raise RefusedError("its documents cannot be told apart", "unsupported")
+            pairs = zip(documents, bodies, strict=True)
+            documents = tuple(Document(d.origin, body) for d, body in pairs)
+        items = [
             item
             for document in documents
             if document.body not in (None, {})
             for item in expanded(document.body, document.origin)
         ]
+        for item in items:
+            item.styled = item.styled or styled
+        return items
 
     def _parsed(self, path: str) -> tuple[Document, ...]:
         if path in self._broken:

@@ -61,7 +61,7 @@ def make(
         body["immutable"] = True
     hashed = not options.get("disableNameSuffixHash")
     behavior = entry.get("behavior", "")
-    return Item(body, origin, behavior=behavior, generated=True, needs_hash=hashed)
+    return Item(body, origin, behavior=behavior, generated=True, needs_hash=hashed, styled=True)
 
 
 def absorb(items: Items, item: Item) -> None:

@@ -91,6 +91,8 @@ class Item:
     behavior: str = ""
     generated: bool = False
     needs_hash: bool = False
+    styled: bool = False
+    """Whether `Quoted` tells which of its texts were quoted in the file."""
 
     @property
     def gvk(self) -> Gvk:
@@ -147,6 +149,12 @@ class Item:
         now = self.id
         self.former += (Former(now.gvk.kind, now.name, now.effective_namespace),)
 
+    def forget(self) -> None:
+        """Lose all that is remembered, as kustomize does when its notes are taken away."""
+        self.former = self.prefixes = self.suffixes = ()
+        self.generated = self.needs_hash = False
+        self.behavior = ""
+
     def strings(self, where: str) -> dict[str, str]:
         """Labels or annotations, as strings."""
         values = self.metadata.get(where)
@@ -174,6 +182,7 @@ class Item:
             self.behavior,
             self.generated,
             self.needs_hash,
+            self.styled,
         )
 
 

@@ -43,13 +43,16 @@ def _perform(holder: dict[str, Any], operation: Operation) -> None:
         _remove(holder, path)
     elif name == "replace":
         parent, key = _place(holder, path)
-        parent[_existing(parent, key, path)] = copied(operation.get("value"))
+        # The library behind kustomize does not mind when a map lacks the key.
+        place = key if isinstance(parent, dict) else _existing(parent, key, path)
+        parent[place] = copied(operation.get("value"))
     elif name == "test":
         _test(holder, path, operation.get("value"))
     else:
         source = _required(operation, "from")
         parent, key = _place(holder, source)
-        value = copied(parent[_existing(parent, key, source)])
+        missing = name == "copy" and isinstance(parent, dict) and key not in parent
+        value = None if missing else copied(parent[_existing(parent, key, source)])
         if name == "move":
             _remove(holder, source)
         _add(holder, path, value)

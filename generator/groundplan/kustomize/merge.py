@@ -12,7 +12,7 @@ from typing import Any, Final
 from groundplan.kustomize.mergekeys import Field, definition_of, field_of
 from groundplan.kustomize.problems import RefusedError
 from groundplan.kustomize.reading import copied
-from groundplan.kustomize.scalars import Empty, is_null, text
+from groundplan.kustomize.scalars import Empty, Quoted, is_null, text
 
 DIRECTIVE = "$patch"
 
@@ -24,14 +24,26 @@ class _Missing:
 _MISSING: Final = _Missing()
 
 
-def merge(target: dict[str, Any], patch: dict[str, Any]) -> dict[str, Any] | None:
+class QuotingError(Exception):
+    """A number takes the place of a text, and nobody knows whether the text was quoted."""
+
+
+def merge(
+    target: dict[str, Any], patch: dict[str, Any], *, styled: bool = True
+) -> dict[str, Any] | None:
     """Apply a patch to an object in place; None when the patch deletes the object.
+
+    Args:
+        target: The object.
+        patch: The patch.
+        styled: Whether `Quoted` tells which texts of the object were quoted.
 
     Raises:
         RefusedError: when a patch gives a map where the object has a list, and so on.
+        QuotingError: when the object would have to be `styled`; it is then half changed.
     """
     definition = definition_of(text(target.get("apiVersion")), text(target.get("kind")))
-    result = _walk(target, copied(patch), Field(None, definition), "")
+    result = _walk(target, copied(patch), Field(None, definition, styled), "")
     return result if isinstance(result, dict) else None
 
 
@@ -54,7 +66,20 @@ def _walk(dest: Any, src: Any, field: Field, path: str) -> Any:
         if field.keys is not None:
             return _walk_keyed(dest, src, field, path)
         return dest if src is _MISSING else src
-    return dest if src is _MISSING else src
+    return _scalar(dest, src, field)
+
+
+def _scalar(dest: Any, src: Any, field: Field) -> Any:
+    """A patch's scalar takes over how the old one was written: quoted ones stay texts."""
+    if src is _MISSING:
+        return dest
+    if not isinstance(dest, str) or isinstance(src, str) or is_null(src):
+        return src
+    if isinstance(dest, Quoted):
+        return Quoted(text(src))
+    if not field.styled:
+        raise QuotingError
+    return src
 
 
 def _walk_map(dest: Any, src: Any, field: Field, path: str) -> Any:
@@ -76,6 +101,7 @@ def _walk_map(dest: Any, src: Any, field: Field, path: str) -> Any:
     names = sorted({*result, *(src if isinstance(src, dict) else ())})
     for name in names:
         below = field_of(field.of, name) if field.of else Field(None, "")
+        below = below._replace(styled=field.styled)
         mine = result.get(name, _MISSING)
         theirs = src.get(name, _MISSING) if isinstance(src, dict) else _MISSING
         merged = _walk(mine, theirs, below, f"{path}/{name}")
@@ -131,7 +157,7 @@ def _walk_keyed(dest: Any, src: Any, field: Field, path: str) -> Any:
             found = tuple(_key_value(element, key) for key in keys)
             if found not in values:
                 values.append(found)
-    return _merge_elements(values, Field(keys, field.of), dest, src, path)
+    return _merge_elements(values, field._replace(keys=keys), dest, src, path)
 
 
 def _key_value(element: Any, key: str) -> str:
@@ -146,7 +172,7 @@ def _key_value(element: Any, key: str) -> str:
 def _merge_elements(
     values: list[tuple[str, ...]], field: Field, dest: list[Any], src: Any, path: str
 ) -> Any:
-    keys, below = field.keys or (), Field(None, field.of)
+    keys, below = field.keys or (), Field(None, field.of, field.styled)
     added: list[Any] = []
     if len(keys) > 1:
         values = _completed(values)

@@ -15,6 +15,8 @@ class Field(NamedTuple):
     """Keys by which the elements of a list are matched; empty for a set; None to replace it."""
     of: str
     """The definition of the value, or of its elements; empty when nothing below is special."""
+    styled: bool = True
+    """Whether quoted texts can be told from plain ones."""
 
 
 @functools.cache

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from groundplan.kustomize.items import Item
 from groundplan.kustomize.problems import RefusedError
-from groundplan.kustomize.reading import copied
+from groundplan.kustomize.reading import copied, quoted
 from groundplan.kustomize.scalars import is_null, text
 from groundplan.resources import Origin
 
@@ -44,7 +44,10 @@ def expanded(body: Any, origin: Origin) -> Iterator[Item]:
     for index, content in enumerate(contents):
         if not is_null(content) and content != {}:
             place = Origin(origin.path, origin.document, f"{origin.pointer}/items/{index}")
-            yield from expanded(content, place)
+            # kustomize takes lists apart by way of JSON.
+            for inner in expanded(quoted(content), place):
+                inner.styled = True
+                yield inner
 
 
 def _checked(body: Any) -> dict[str, Any]:

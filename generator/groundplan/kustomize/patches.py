@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from groundplan.kustomize import jsonpatch
-from groundplan.kustomize.merge import merge
+from groundplan.kustomize.merge import DIRECTIVE, QuotingError, merge
 from groundplan.kustomize.objects import items_of
-from groundplan.kustomize.problems import RefusedError
-from groundplan.kustomize.reading import copied, read
+from groundplan.kustomize.problems import RefusedError, StylesNeededError
+from groundplan.kustomize.reading import copied, read, requoted
+from groundplan.kustomize.scalars import is_null
 from groundplan.kustomize.selectors import selects
 from groundplan.resources import Origin
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from groundplan.kustomize.items import Item, Items
 
 _NOWHERE = Origin("")
+_REPLACING = ("delete", "replace")
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,12 +77,14 @@ def apply(items: Items, patch: Patch, *, partial: bool = False) -> None:
             raise RefusedError("a patch with a target must hold one object, not several")
         for item in items:
             if patch.merges and selects(patch.target, item):
-                _merge_into(item, patch.merges[0], patch)
+                _merge_into(item, _with_plain_metadata(patch.merges[0]), patch)
     else:
         for merged in patch.merges:
             found = items.any_id(merged.original_id.equals)
             if len(found) == 1:
-                _merge_into(found[0], merged, patch)
+                _merge_into(
+                    found[0], _with_plain_metadata(merged) if patch.former else merged, patch
+                )
             elif found or not partial:
                 number = "several objects match" if found else "no object matches"
                 raise RefusedError(f"{number} the patch for {merged.id}")
@@ -98,7 +102,31 @@ def _apply_json(items: Items, patch: Patch) -> None:
             metadata = item.body.setdefault("metadata", {})
             if metadata.get("annotations") is None:
                 metadata["annotations"] = {}
-        item.body = jsonpatch.apply(item.body, list(patch.operations))
+        item.body = requoted(jsonpatch.apply(item.body, list(patch.operations)))
+        item.styled = True
+
+
+def _with_plain_metadata(patch: Item) -> Item:
+    """A patch as kustomize copies it: labels and annotations are texts, and empty ones are gone.
+
+    So such a patch cannot take all labels or all annotations away.
+    """
+    copy = patch.copy()
+    for where in ("labels", "annotations"):
+        values = copy.strings(where)
+        if values:
+            copy.metadata[where] = values
+        else:
+            copy.metadata.pop(where, None)
+    return copy
+
+
+def _forgets(patch: Item) -> bool:
+    """Whether a patch takes all annotations away, where kustomize keeps its notes."""
+    metadata = patch.metadata
+    annotations = metadata.get("annotations", {})
+    replaced = isinstance(annotations, dict) and annotations.get(DIRECTIVE) in _REPLACING
+    return is_null(annotations) or replaced or metadata.get(DIRECTIVE) in _REPLACING
 
 
 def _merge_into(item: Item, patch: Item, options: Patch) -> None:
@@ -108,8 +136,14 @@ def _merge_into(item: Item, patch: Item, options: Patch) -> None:
     changes = {**patch.body, "apiVersion": item.body.get("apiVersion")}
     if "apiVersion" not in item.body:
         del changes["apiVersion"]
-    merged = merge(item.body, changes)
+    forgets = _forgets(patch)
+    try:
+        merged = merge(item.body, changes, styled=item.styled)
+    except QuotingError:
+        raise StylesNeededError(item.origin.path) from None
     item.body = merged or {}
+    if forgets:
+        item.forget()
     if not merged:
         return
     if not options.rekind:

@@ -33,3 +33,11 @@ class RefusedError(Exception):
 def problem(kind: str, message: str, origin: Origin, pointer: str = "") -> Problem:
     """Make a problem; its kind decides whether it counts as evaluated."""
     return Problem(kind, message, origin, pointer, evaluated=kind not in NOT_EVALUATED)
+
+
+class StylesNeededError(Exception):
+    """The result depends on whether a text in a file is quoted; read it again, more closely."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(path)
+        self.path = path

@@ -10,7 +10,7 @@ from yaml.cyaml import CParser  # type: ignore[attr-defined]
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from groundplan.kustomize.problems import RefusedError
-from groundplan.kustomize.scalars import EMPTY, EMPTY_IN_FLOW, is_null, resolve
+from groundplan.kustomize.scalars import EMPTY, EMPTY_IN_FLOW, Quoted, is_null, resolve
 
 if TYPE_CHECKING:
     from groundplan.documents import Document
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 _PLAIN = "plain"
 _MERGE = "<<"
 
+_WORDS = frozenset({"y", "n", "yes", "no", "on", "off"})
 _TOLD_APART = re.compile(
     rb"(?m)(?:^|[\s\[{,:-])"
     rb"(?:[yY]|[nN]|[yY]es|YES|[nN]o|NO|[oO]n|ON|[oO]ff|OFF|\d{4}-\d{1,2}-\d{1,2}[^\s,\]}]*)"
@@ -76,6 +77,27 @@ def copied(value: Any) -> Any:
     return value
 
 
+def requoted(value: Any) -> Any:
+    """Values that went through JSON: of the texts, only those stay quoted that must be."""
+    if isinstance(value, dict):
+        return {key: requoted(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [requoted(item) for item in value]
+    if not isinstance(value, str):
+        return value
+    must = not isinstance(resolve(value), str) or value.lower() in _WORDS or "\n" in value
+    return Quoted(value) if must else str(value)
+
+
+def quoted(value: Any) -> Any:
+    """Values out of a JSON text, where every text is quoted."""
+    if isinstance(value, dict):
+        return {key: quoted(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [quoted(item) for item in value]
+    return Quoted(value) if isinstance(value, str) else value
+
+
 def _construct(node: Node) -> Any:
     if isinstance(node, ScalarNode):
         return _scalar(node)
@@ -112,7 +134,7 @@ def _scalar(node: ScalarNode) -> Any:
     if node.tag == _PLAIN:
         return resolve(node.value)
     if node.tag in ("tag:yaml.org,2002:str", "!"):
-        return node.value
+        return Quoted(node.value) if node.style else node.value
     if node.tag in ("tag:yaml.org,2002:int", "tag:yaml.org,2002:float", "tag:yaml.org,2002:bool"):
         return resolve(node.value)
     if node.tag == "tag:yaml.org,2002:null":

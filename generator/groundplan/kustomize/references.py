@@ -23,7 +23,10 @@ def update(items: Items, config: Config) -> None:
     renamed = [item for item in items if item.former]
     if not renamed:
         return
-    names = frozenset(former.name for item in renamed for former in item.former)
+    names: dict[str, list[Item]] = {}
+    for item in renamed:
+        for name in {former.name for former in item.former}:
+            names.setdefault(name, []).append(item)
     kinds = frozenset(former.kind for item in renamed for former in item.former)
     for item in items:
         for spec, target in _specs_for(config, item.original_id.gvk):
@@ -50,7 +53,7 @@ class _Referrer:
         spec: FieldSpec,
         target: Gvk,
         items: list[Item],
-        names: frozenset[str],
+        names: dict[str, list[Item]],
     ) -> None:
         self._item = item
         self._spec = spec._replace(gvk=item.gvk)
@@ -81,7 +84,8 @@ class _Referrer:
     def _set_scalar(self, holder: Any, key: Any) -> None:
         if text(holder[key]) not in self._names:
             return
-        found = self._referral(text(holder[key]), self._candidates(), _same_names)
+        named = self._visible(self._names[text(holder[key])])
+        found = self._referral(text(holder[key]), named, _same_names)
         if found is not None and found.name != text(holder[key]):
             holder[key] = found.name
 
@@ -90,9 +94,10 @@ class _Referrer:
             raise RefusedError(f"{self._spec.path} has no `name` to update")
         if text(value["name"]) not in self._names:
             return
-        candidates = self._candidates()
         if "namespace" in value:
-            candidates = _in_namespace(candidates, text(value["namespace"]))
+            candidates = _in_namespace(self._visible(self._items), text(value["namespace"]))
+        else:
+            candidates = self._visible(self._names[text(value["name"])])
         found = self._referral(text(value["name"]), candidates, _same_places)
         if found is None:
             return
@@ -101,15 +106,15 @@ class _Referrer:
         if found.namespace:
             value["namespace"] = found.namespace
 
-    def _candidates(self) -> list[Item]:
-        """Objects that may be named from where the referrer is."""
+    def _visible(self, items: list[Item]) -> list[Item]:
+        """Those that may be named from where the referrer is."""
         me = self._item.id
         if me.cluster_scoped:
-            return self._items
+            return items
         granted = _subject_namespaces(self._item)
         return [
             other
-            for other in self._items
+            for other in items
             if other.id.cluster_scoped
             or other.id.effective_namespace == me.effective_namespace
             or other.namespace in granted

@@ -24,6 +24,12 @@ EMPTY_IN_FLOW: Final = Empty("")
 """Between braces, nothing is written as the empty string in the end."""
 
 
+class Quoted(str):
+    """A text that was not written plain; what a patch puts in its place becomes text too."""
+
+    __slots__ = ()
+
+
 class WrittenMoment(str):
     """A date that remembers how it was written."""
 
