@@ -9,8 +9,15 @@ from typing import Any
 import pytest
 import yaml
 
-from groundplan.schemas import Missing, Provenance, SchemaStore, compilation, core, packs
-from groundplan.schemas.fetch import fetch_kubernetes
+from groundplan.schemas import (
+    Missing,
+    Provenance,
+    SchemaStore,
+    compilation,
+    core,
+    default_store,
+    packs,
+)
 from groundplan.schemas.reading import objects
 
 CORPUS = Path(__file__).parent / "corpus" / "schemas"
@@ -135,13 +142,13 @@ def write_mirror(folder: Path, components: dict[str, dict[str, Any]]) -> Path:
 
 
 @pytest.fixture(scope="session")
-def kubernetes(tmp_path_factory: pytest.TempPathFactory) -> SchemaStore:
-    """The real kinds of Kubernetes 1.37, where the Go module cache has them."""
-    path = tmp_path_factory.mktemp("kubernetes") / "kubernetes.zip"
-    missing = fetch_kubernetes(path, "1.37", network=False)
-    if isinstance(missing, Missing):
-        pytest.skip(f"no schemas of Kubernetes 1.37: {missing.reason}")
-    return SchemaStore.open("1.37", core=path)
+def kubernetes() -> SchemaStore:
+    """The real kinds of Kubernetes 1.37, fetched before or from the Go module cache."""
+    store = default_store("1.37")
+    pod = store.lookup("", "v1", "Pod")
+    if isinstance(pod, Missing):
+        pytest.skip(f"no schemas of Kubernetes 1.37: {pod.reason}")
+    return store
 
 
 @pytest.fixture(scope="session")
