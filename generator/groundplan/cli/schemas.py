@@ -30,6 +30,7 @@ def command(context: click.Context, kubernetes: str, mirror: Path | None) -> int
     if context.invoked_subcommand:
         return 0
     from groundplan.schemas import default_charts, default_store
+    from groundplan.schemas.store import HINT
 
     store = default_store(kubernetes, mirror)
     charts = default_charts(mirror)
@@ -37,7 +38,10 @@ def command(context: click.Context, kubernetes: str, mirror: Path | None) -> int
     _list(store.provenance)
     click.echo("\nChart defaults")
     _list(charts.provenance)
-    _list_left_out([*store.left_out, *charts.left_out])
+    left = [*store.left_out, *charts.left_out]
+    _list_left_out(left)
+    if left:
+        click.echo(f"\n{HINT}")
     return 0
 
 

@@ -98,8 +98,4 @@ def _fetch_charts(path: Path, sources: Sources, locked: Lock, bundle: bool) -> l
 
 
 def _not_bundled(name: str, license: str, kinds: tuple[str, ...] = ()) -> LeftOut:
-    reason = (
-        f"its licence ({license}) keeps it out of the package; `groundplan schemas fetch` reads it "
-        "on this machine, or name a mirror folder with --schemas"
-    )
-    return LeftOut(name, reason, kinds)
+    return LeftOut(name, f"its licence ({license}) keeps it out of the package", kinds)

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 Errors = tuple[tuple[str, str], ...]
 """What is wrong with an object: JSON pointers and sentences."""
 
-_FETCH = "`groundplan schemas fetch` gets what can be had; `groundplan schemas` lists what is there"
+HINT = "`groundplan schemas fetch` gets what can be had, --schemas names a folder that has it"
+"""What to do about schemas that are not there."""
 
 
 class KindId(NamedTuple):
@@ -240,8 +241,8 @@ class SchemaStore:
         if not known and not _is_builtin(id.group):
             for left in self.left_out:
                 if f"{id.group}/{id.kind}" in left.kinds:
-                    return Missing(f"{id.kind} belongs to {left.component}: {left.reason}")
-            return Missing(f"no schema of {id.kind} in {id.group} is stored; {_FETCH}")
+                    return Missing(f"{id.kind} belongs to {left.component}: {left.reason}; {HINT}")
+            return Missing(f"no schema of {id.kind} in {id.group} is stored; {HINT}")
         if isinstance(self._core, Missing):
             return self._core
         if served := [one.version for one in known if one.kind == id.kind]:
