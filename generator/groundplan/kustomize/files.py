@@ -142,7 +142,7 @@ class Files:
             item
             for document in documents
             if document.body not in (None, {})
-            for item in expanded(document.body, document.origin)
+            for item in expanded(document.body, document.origin, alone=len(documents) == 1)
         ]
         for item in items:
             item.styled = item.styled or styled

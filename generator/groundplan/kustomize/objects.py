@@ -25,8 +25,13 @@ def items_of(bodies: Iterable[Any], origin: Origin) -> Iterator[Item]:
             yield from expanded(body, origin)
 
 
-def expanded(body: Any, origin: Origin) -> Iterator[Item]:
+def expanded(body: Any, origin: Origin, *, alone: bool = False) -> Iterator[Item]:
     """One document's objects. The document itself is not changed.
+
+    Args:
+        body: The document.
+        origin: Where it is written.
+        alone: Whether it is the only one of its file.
 
     Raises:
         RefusedError: when it is no object.
@@ -44,7 +49,10 @@ def expanded(body: Any, origin: Origin) -> Iterator[Item]:
     for index, content in enumerate(contents):
         if not is_null(content) and content != {}:
             place = Origin(origin.path, origin.document, f"{origin.pointer}/items/{index}")
-            # kustomize takes lists apart by way of JSON.
+            if alone and item.gvk.kind == "List":
+                yield from expanded(content, place)
+                continue
+            # kustomize takes all other lists apart by way of JSON.
             for inner in expanded(quoted(content), place):
                 inner.styled = True
                 yield inner
