@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from groundplan import documents
 from groundplan.gitops import load_clusters
-from groundplan.gitops.model import Cluster, Problem, Unit
 from groundplan.tree import Tree
+
+if TYPE_CHECKING:
+    from groundplan.gitops.model import Cluster, Problem, Unit
 
 
 def load(files: dict[str, str]) -> dict[str, Cluster]:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
-from groundplan.gitops.model import Cluster
 from tests.gitops_trees import all_problems, config_map, faults, load, names, several, units
+
+if TYPE_CHECKING:
+    from groundplan.gitops.model import Cluster
 
 URL = "https://github.com/acme/platform.git"
 BARE = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: bare}\n"
@@ -350,7 +354,7 @@ GENERATORS = {
         ["a{{other}}"],
     ),
 }
-TAIL = "\nspec: {destination: {name: in-cluster}, source: {repoURL: '%s', path: m}}" % URL
+TAIL = f"\nspec: {{destination: {{name: in-cluster}}, source: {{repoURL: '{URL}', path: m}}}}"
 
 
 @pytest.mark.parametrize("case", GENERATORS)

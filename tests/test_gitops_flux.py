@@ -352,12 +352,12 @@ def test_a_resource_set_is_not_evaluated() -> None:
 
 
 def test_encrypted_values_are_empty_and_the_object_is_whole() -> None:
-    secret = (
+    encrypted = (
         "apiVersion: v1\nkind: Secret\nmetadata: {name: s, namespace: default}\n"
         "data: {password: 'ENC[AES256_GCM,data:abc,type:str]'}\nsops: {version: 3.9.0}\n"
     )
     extra = "decryption: {provider: sops}"
-    unit = units(load(one_app(extra, {"apps/s.yaml": secret}))["one"])["apps"]
+    unit = units(load(one_app(extra, {"apps/s.yaml": encrypted}))["one"])["apps"]
     found = next(resource for resource in unit.resources if resource.id.kind == "Secret")
     assert found.body == {
         "apiVersion": "v1",
@@ -436,7 +436,9 @@ def test_plain_kustomizations_are_one_cluster() -> None:
             "base/kustomization.yaml": "resources: [c.yaml]\n",
             "base/c.yaml": config_map("c"),
             "part/kustomization.yaml": "kind: Component\nnamePrefix: x-\n",
-            "overlays/prod/kustomization.yaml": "resources: [../../base]\ncomponents: [../../part]\n",
+            "overlays/prod/kustomization.yaml": (
+                "resources: [../../base]\ncomponents: [../../part]\n"
+            ),
             "overlays/test/kustomization.yaml": "resources: [../../base]\nnamePrefix: t-\n",
         }
     ).values()
