@@ -24,7 +24,7 @@ from groundplan.findings import (
     Skipped,
 )
 from groundplan.report import reference
-from groundplan.repository import Repository
+from groundplan.repository import Repository, load
 from groundplan.runners.kubeconform import Judgement, Status
 from groundplan.schemas import ChartStore, Missing, Provenance, SchemaStore
 from groundplan.schemas.chart_files import ChartFiles
@@ -445,9 +445,8 @@ def test_a_custom_resource_beside_its_chart_is_a_deadlock() -> None:
         "clusters/staging/apps.yaml": "",
     }
     assert orders(files) == [
-        "infrastructure/configs/issuers.yaml:3 ClusterIssuer letsencrypt: a chart that "
-        "Kustomization flux-system/controllers installs brings the definition of its kind, and "
-        "Kustomization flux-system/controllers does not wait for it"
+        "infrastructure/configs/issuers.yaml:3 ClusterIssuer letsencrypt: a chart beside it in "
+        "Kustomization flux-system/controllers brings the definition of its kind, but too late"
     ]
 
 
@@ -608,3 +607,45 @@ def test_a_chain_of_dependencies_may_be_long() -> None:
     assert graph.precedes(first, last)
     assert not graph.precedes(last, first)
     assert report.findings == ()
+
+
+def test_a_chart_in_the_repository_has_the_commit_as_its_version() -> None:
+    files = {
+        "bootstrap/root.yaml": application("argocd", "apps"),
+        "apps/web.yaml": application("web", "charts/web", 0, CREATE_NAMESPACE),
+        "charts/web/Chart.yaml": "apiVersion: v2\nname: web\nversion: 1.0.0\n",
+        "charts/web/templates/web.yaml": "kind: {{ .Values.kind }}\n",
+    }
+    (result,) = checks.run(repository(files), only=["CHT003"]).results
+    assert result.outcomes == (Passed(1),)
+
+
+@pytest.mark.parametrize(
+    ("answers", "asked", "version"),
+    [
+        ("kubernetes: '1.36'\n", None, "1.36"),
+        ("kubernetes: '1.36'\n", "v1.35.2", "1.35"),
+        ("organisation: acme\n", None, "1.37"),
+        ("a: 'b\n", None, "1.37"),
+        ("", None, "1.37"),
+    ],
+)
+def test_the_kubernetes_version_is_asked_for_answered_or_newest(
+    answers: str,
+    asked: str | None,
+    version: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    opened = []
+
+    def store(kubernetes: str, mirror: Path | None) -> SchemaStore:
+        opened.append((kubernetes, mirror))
+        return NO_SCHEMAS
+
+    monkeypatch.setattr("groundplan.repository.default_store", store)
+    monkeypatch.setattr("groundplan.repository.default_charts", lambda _: CHARTS)
+    if answers:
+        (tmp_path / ".copier-answers.yml").write_text(answers)
+    assert load(tmp_path, kubernetes=asked, schemas=tmp_path).kubernetes == version
+    assert opened == [(version, tmp_path)]

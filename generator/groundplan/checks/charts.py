@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import posixpath
 import re
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from groundplan.checks import Check
@@ -53,12 +55,13 @@ def _judge(repository: Repository, check: Check, *, unknown: bool) -> Iterator[O
 
 def _versions_exact(repository: Repository) -> Iterator[Outcome]:
     """Find charts whose version somebody else decides."""
+    local = _local_charts(repository)
     for installed in repository.installations:
         release = installed.release
         if not release.chart:
             yield Skipped(str(release.id), NO_SOURCE)
-        elif "/" in release.chart or EXACT.fullmatch(release.version):
-            # A path means a chart in a git repository, where the commit is the version.
+        elif "/" in release.chart or release.chart in local or EXACT.fullmatch(release.version):
+            # The version of a chart that lies in a git repository is the commit.
             yield Passed()
         else:
             said = f"version {release.version}" if release.version else "no version"
@@ -67,6 +70,17 @@ def _versions_exact(repository: Repository) -> Iterator[Outcome]:
                 repository.locate(release.origin, "/spec"),
                 release.id,
             )
+
+
+def _local_charts(repository: Repository) -> frozenset[str]:
+    """The names of the charts that lie in the repository."""
+    return frozenset(
+        str(document.body["name"])
+        for path, documents in repository.documents.items()
+        if posixpath.basename(path) == "Chart.yaml"
+        for document in documents
+        if isinstance(document.body, Mapping) and "name" in document.body
+    )
 
 
 def _defaults_available(repository: Repository) -> Iterator[Outcome]:

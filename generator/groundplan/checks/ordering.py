@@ -237,6 +237,8 @@ def _by_chart(
     doubt = _doubt(graph, unit, group, known=bool(bringing))
     if doubt:
         return Skipped(f"{group} {kind}", doubt)
+    if unit in bringing:
+        return f"a chart beside it in {unit.id} brings the definition of its kind, but too late"
     if bringing:
         return (
             f"a chart that {bringing[0].id} installs brings the definition of its kind, "

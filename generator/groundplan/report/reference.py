@@ -5,6 +5,8 @@ from __future__ import annotations
 from itertools import groupby
 from typing import TYPE_CHECKING
 
+from groundplan import second_opinion
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
@@ -31,11 +33,22 @@ severity from which findings make the exit code 1; the default is `medium`.
 
 Every check has a good and a bad example in `generator/groundplan/checks/examples`.
 """
+SECOND_OPINION = f"""\
+## Second opinion
+
+Where kubeconform is found, it is given the same objects and the same schemas, and asked again.
+
+### {second_opinion.ID}
+
+{second_opinion.TITLE}. Severity: medium.
+
+{second_opinion.REMEDIATION}
+"""
 
 
 def render(checks: Iterable[Check]) -> str:
     """Write the page."""
-    return "\n".join([INTRODUCTION, *_sections(checks)])
+    return "\n".join([INTRODUCTION, *_sections(checks), SECOND_OPINION])
 
 
 def _sections(checks: Iterable[Check]) -> Iterator[str]:
