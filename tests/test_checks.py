@@ -178,6 +178,14 @@ def test_a_finding_is_said_once(monkeypatch: pytest.MonkeyPatch) -> None:
     assert checks.run(repository({})).findings == (finding,)
 
 
+def test_what_is_skipped_for_one_reason_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    said = [Skipped("Thing", "no schema", 2), Passed(), Skipped("Thing", "no schema"), Passed(4)]
+    check = checks.Check("X", "t", Severity.LOW, "Mend it.", lambda _: said)
+    monkeypatch.setattr(checks, "registry", lambda: (check,))
+    (result,) = checks.run(repository({})).results
+    assert result.outcomes == (Skipped("Thing", "no schema", 3), Passed(5))
+
+
 DEFINITION = (EXAMPLES / "SCH001" / "good" / "w.yaml").read_text("utf-8")
 WIDGET = """\
 ---
