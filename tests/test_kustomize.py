@@ -285,3 +285,28 @@ def test_builds_of_one_builder_do_not_change_each_other() -> None:
     builds.build("two")
     assert builds.build("base").resources == first
     assert [str(r.id) for r in builds.build("one").resources] == ["ConfigMap one-c"]
+
+
+BOMBS = {
+    "recursive": "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: c}\ndata: &a {b: *a}\n",
+    "wide": (
+        "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: c}\n"
+        "a: &a [x, x, x, x, x, x, x, x, x, x]\n"
+        + "".join(
+            f"{name}: &{name} [{', '.join([f'*{before}'] * 10)}]\n"
+            for before, name in zip("abcdefg", "bcdefgh", strict=True)
+        )
+    ),
+    "deep": f"kind: ConfigMap\nmetadata: {{name: c}}\ndata: {'[' * 500}{']' * 500}\n",
+}
+
+
+@pytest.mark.parametrize("bomb", BOMBS)
+def test_a_patch_that_explodes_is_refused(bomb: str) -> None:
+    files = {
+        "app/kustomization.yaml": "resources: [c.yaml]\npatches: [{path: bomb.yaml}]",
+        "app/c.yaml": CONFIG_MAP,
+        "app/bomb.yaml": BOMBS[bomb],
+    }
+    problems = builder(files).build("app").problems
+    assert [(p.kind, p.pointer) for p in problems] == [("syntax", "/patches/0")]

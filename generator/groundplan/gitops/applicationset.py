@@ -9,7 +9,7 @@ from groundplan import documents
 from groundplan.gitops.generators import Generated, Generators, merged
 from groundplan.gitops.gotemplate import TemplateError, UnknownError
 from groundplan.gitops.model import Problem
-from groundplan.gitops.scene import Scene, dig
+from groundplan.gitops.scene import Scene, dig, section
 from groundplan.gitops.templating import Templating
 from groundplan.resources import Resource
 
@@ -26,7 +26,7 @@ def expand(
         resource: The ApplicationSet.
         is_here: Whether a URL is this repository.
     """
-    spec = dig(resource.body, "spec", default={})
+    spec = section(resource.body, "spec")
     templating = Templating.of(spec)
     generators = Generators(scene, resource, templating, is_here)
     applications: list[tuple[Resource, Mapping[str, Any]]] = []
@@ -47,22 +47,22 @@ def expand(
 def _application(
     resource: Resource, spec: Mapping[str, Any], generated: Generated, templating: Templating
 ) -> dict[str, Any]:
-    template = merged(dig(spec, "template", default={}), generated.template)
+    template = merged(section(spec, "template"), generated.template)
     body = templating.value(template, generated.parameters)
     patch = spec.get("templatePatch")
     if patch:
         body = _patched(body, templating.text(str(patch), generated.parameters))
-    metadata = {**(body.get("metadata") or {})}
+    metadata = {**section(body, "metadata")}
     metadata.setdefault("namespace", resource.id.namespace or "argocd")
     inherited = dig(resource.body, "metadata", "annotations", WAVE)
-    annotations = metadata.get("annotations") or {}
+    annotations = section(metadata, "annotations")
     if inherited is not None and WAVE not in annotations:
         metadata["annotations"] = {**annotations, WAVE: inherited}
     return {
         "apiVersion": "argoproj.io/v1alpha1",
         "kind": "Application",
         "metadata": metadata,
-        "spec": body.get("spec") or {},
+        "spec": section(body, "spec"),
     }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from groundplan.gitops.scene import section
 from groundplan.kustomize.mergekeys import is_cluster_scoped
 from groundplan.resources import Resource
 
@@ -38,7 +39,7 @@ def in_namespace(resource: Resource, namespace: str, scene: Scene) -> Resource:
     """The object in a namespace, when it says none and its kind certainly has namespaces."""
     if not namespace or resource.id.namespace or not _is_namespaced(resource, scene):
         return resource
-    metadata = {**(resource.body.get("metadata") or {}), "namespace": namespace}
+    metadata = {**section(resource.body, "metadata"), "namespace": namespace}
     return Resource.of({**resource.body, "metadata": metadata}, resource.origin)
 
 

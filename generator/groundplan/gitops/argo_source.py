@@ -12,7 +12,7 @@ from groundplan import documents
 from groundplan.gitops import globs
 from groundplan.gitops.argo_scope import in_namespace
 from groundplan.gitops.model import Problem, Release, Values
-from groundplan.gitops.scene import Scene, dig, folder
+from groundplan.gitops.scene import Scene, dig, entries, folder, maps, section
 from groundplan.kustomize import BuildError
 from groundplan.resources import Origin, Resource
 
@@ -45,18 +45,20 @@ class Sources:
 
     def render(self) -> Rendered:
         """Render every source."""
-        spec = dig(self._application.body, "spec", default={})
-        several = bool(spec.get("sources"))
-        sources = spec.get("sources") or ([spec["source"]] if spec.get("source") else [])
+        spec = section(self._application.body, "spec")
+        sources = entries(spec, "sources")
+        several = bool(sources)
+        if not several and section(spec, "source"):
+            sources = [spec["source"]]
         hydrated = dig(spec, "sourceHydrator", "drySource")
         if not sources and isinstance(hydrated, Mapping):
             sources, several = [hydrated], False
         references = {
             str(source["ref"]): source
-            for source in sources or ()
+            for source in sources
             if isinstance(source, Mapping) and source.get("ref")
         }
-        for index, source in enumerate(sources or ()):
+        for index, source in enumerate(sources):
             if isinstance(source, Mapping):
                 pointer = f"/spec/sources/{index}" if several else "/spec/source"
                 self._one(source, references, pointer)
@@ -132,7 +134,7 @@ class Sources:
         self._result.problems.extend(built.problems)
 
     def _directory(self, source: Mapping[str, Any], pointer: str, path: str) -> None:
-        options = dig(source, "directory", default={})
+        options = section(source, "directory")
         start = f"{path}/" if path else ""
         for file in self._scene.argo_builder.files.below(path):
             relative = file.removeprefix(start)
@@ -172,7 +174,7 @@ class Sources:
         pointer: str,
         chart: str,
     ) -> None:
-        helm = dig(source, "helm", default={})
+        helm = section(source, "helm")
         repository = str(source.get("repoURL", "")).rstrip("/")
         if "://" not in repository:
             repository = f"oci://{repository}"
@@ -197,7 +199,7 @@ class Sources:
     ) -> list[Values]:
         """In the order in which Argo CD gives them to Helm; later ones win."""
         result: list[Values] = []
-        for index, name in enumerate(helm.get("valueFiles") or ()):
+        for index, name in enumerate(entries(helm, "valueFiles")):
             place = f"{pointer}/valueFiles/{index}"
             found = self._value_file(str(name), source, references, helm, place)
             if found is not None:
@@ -212,7 +214,7 @@ class Sources:
                 result.append(Values(parsed[0].body, origin, f"{pointer}/values"))
         if isinstance(helm.get("valuesObject"), Mapping):
             result.append(Values(helm["valuesObject"], origin, f"{pointer}/valuesObject"))
-        for index, parameter in enumerate(helm.get("parameters") or ()):
+        for index, parameter in enumerate(maps(helm, "parameters")):
             body = _parameter(str(parameter.get("name", "")), parameter.get("value"))
             result.append(Values(body, origin, f"{pointer}/parameters/{index}"))
         return result
@@ -266,14 +268,14 @@ def with_options(definition: Mapping[str, Any], options: Mapping[str, Any]) -> d
         counts = {str(r.get("name")): int(str(r.get("count"))) for r in options["replicas"]}
         kept = [r for r in result.get("replicas", ()) if r.get("name") not in counts]
         result["replicas"] = [*kept, *({"name": n, "count": c} for n, c in counts.items())]
-    labels = {str(k): str(v) for k, v in (options.get("commonLabels") or {}).items()}
+    labels = {str(k): str(v) for k, v in section(options, "commonLabels").items()}
     if labels and options.get("labelWithoutSelector"):
         templates = bool(options.get("labelIncludeTemplates"))
         entry = {"pairs": labels, "includeTemplates": templates}
         result["labels"] = [*result.get("labels", ()), entry]
     elif labels:
         result["commonLabels"] = {**result.get("commonLabels", {}), **labels}
-    annotations = options.get("commonAnnotations") or {}
+    annotations = section(options, "commonAnnotations")
     if annotations:
         result["commonAnnotations"] = {
             **result.get("commonAnnotations", {}),

@@ -13,7 +13,7 @@ from groundplan.gitops.argo_source import Rendered, Sources
 from groundplan.gitops.generators import IN_CLUSTER
 from groundplan.gitops.model import Cluster, Engine, Problem, Unit
 from groundplan.gitops.ordering import Key, in_order
-from groundplan.gitops.scene import Scene, dig, folder, same_repository
+from groundplan.gitops.scene import Scene, dig, folder, same_repository, section
 from groundplan.kustomize.items import Gvk
 from groundplan.kustomize.order import kind_order
 
@@ -170,7 +170,7 @@ def _wave(resource: Resource) -> int:
 
 
 def _destination(application: Resource) -> str:
-    destination = dig(application.body, "spec", "destination", default={})
+    destination = section(application.body, "spec", "destination")
     name, server = str(destination.get("name") or ""), str(destination.get("server") or "")
     if server == IN_CLUSTER or not (name or server):
         return "in-cluster"

@@ -15,7 +15,7 @@ from groundplan.gitops.flux_entry import GROUP, Entry, find, source_of
 from groundplan.gitops.flux_release import releases_of
 from groundplan.gitops.model import Cluster, Engine, Problem, Unit
 from groundplan.gitops.ordering import Key, in_order
-from groundplan.gitops.scene import Scene, dig, folder, maps, same_repository
+from groundplan.gitops.scene import Scene, dig, folder, maps, same_repository, section
 from groundplan.gitops.sops import decrypted
 from groundplan.gitops.substitution import Variables
 from groundplan.kustomize.items import Gvk
@@ -146,7 +146,7 @@ class _Walk:
                 known.update(found)
             elif not entry.get("optional"):
                 complete = False
-        inline = dig(applied.unit.body, "spec", "postBuild", "substitute", default={})
+        inline = section(applied.unit.body, "spec", "postBuild", "substitute")
         known.update({str(name): str(value).replace("\n", "") for name, value in inline.items()})
         return Variables(known, complete)
 
@@ -215,7 +215,7 @@ def _depends_on(unit: Resource) -> Iterator[ResourceId]:
 def _data(resource: Resource) -> dict[str, str]:
     """The entries of a ConfigMap or Secret as Flux takes them: without line breaks."""
     values: dict[str, str] = {}
-    for name, value in (dig(resource.body, "data", default={})).items():
+    for name, value in section(resource.body, "data").items():
         text = str(value)
         if resource.id.kind == "Secret":
             try:
@@ -223,7 +223,7 @@ def _data(resource: Resource) -> dict[str, str]:
             except (binascii.Error, UnicodeDecodeError):
                 continue
         values[str(name)] = text
-    for name, value in (dig(resource.body, "stringData", default={})).items():
+    for name, value in section(resource.body, "stringData").items():
         values[str(name)] = str(value)
     return {name: value.replace("\n", "") for name, value in values.items()}
 

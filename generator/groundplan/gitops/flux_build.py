@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from groundplan.gitops.model import Problem
-from groundplan.gitops.scene import Scene, dig, folder, maps
+from groundplan.gitops.scene import Scene, dig, entries, folder, maps, section
 from groundplan.kustomize import Build, BuildError
 from groundplan.resources import Resource
 
@@ -42,7 +42,8 @@ class FluxBuilds:
         if not self._builder.files.is_folder(path):
             message = f"the path {path or './'} does not exist in this repository"
             return Build((), (Problem("missing-path", message, unit.origin, "/spec/path"),))
-        spec = {name: unit.body["spec"].get(name) for name in _FIELDS if name in unit.body["spec"]}
+        written = section(unit.body, "spec")
+        spec = {name: written[name] for name in _FIELDS if written.get(name) is not None}
         key = json.dumps([path, spec], sort_keys=True, default=str)
         if key not in self._done:
             self._done[key] = self._build(path, spec)
@@ -61,7 +62,10 @@ class FluxBuilds:
         field, _, index = found.pointer.lstrip("/").partition("/")
         own = 0
         if file is not None:
-            own = len(self._builder.definition(path).get(field, ()))
+            try:
+                own = len(self._builder.definition(path).get(field, ()))
+            except BuildError:
+                return found
         number = index.partition("/")[0]
         if field in _FIELDS and number.isdecimal() and int(number) >= own:
             pointer = f"/spec/{field}/{int(number) - own}"
@@ -122,7 +126,7 @@ class FluxBuilds:
                 result[ours] = spec[field]
         for name in ("patches", "components", "patchesStrategicMerge", "patchesJson6902"):
             added = [
-                entry for entry in spec.get(name) or () if self._wanted(path, name, entry, spec)
+                entry for entry in entries(spec, name) if self._wanted(path, name, entry, spec)
             ]
             if added:
                 result[name] = [*own.get(name, ()), *(_as_patch(name, entry) for entry in added)]
@@ -185,9 +189,10 @@ def _with_metadata(build: Build, common: Any) -> Build:
         return build
     resources = []
     for resource in build.resources:
-        metadata = dict(resource.body.get("metadata") or {})
+        metadata = dict(section(resource.body, "metadata"))
         for where in ("labels", "annotations"):
-            if common.get(where):
-                metadata[where] = {**(metadata.get(where) or {}), **common[where]}
+            added = section(common, where)
+            if added:
+                metadata[where] = {**section(metadata, where), **added}
         resources.append(Resource.of({**resource.body, "metadata": metadata}, resource.origin))
     return Build(tuple(resources), build.problems)

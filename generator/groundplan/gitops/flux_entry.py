@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from groundplan.gitops.scene import Scene, dig, folder, maps
+from groundplan.gitops.scene import Scene, dig, folder, maps, section
 from groundplan.kustomize import BuildError, patched
 from groundplan.resources import Resource, ResourceId
 
@@ -65,7 +65,7 @@ def _instances(scene: Scene) -> list[Entry]:
 
 def _instance(instance: Resource) -> Entry:
     """The Kustomization and the source that flux-operator makes of a FluxInstance."""
-    sync = dig(instance.body, "spec", "sync", default={})
+    sync = section(instance.body, "spec", "sync")
     namespace = instance.id.namespace or "flux-system"
     name = str(sync.get("name") or namespace)
     kind = str(sync.get("kind") or "GitRepository")

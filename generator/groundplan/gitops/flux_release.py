@@ -11,7 +11,7 @@ from typing import Any
 from groundplan import documents
 from groundplan.gitops.flux_entry import SOURCES
 from groundplan.gitops.model import Problem, Release, Values
-from groundplan.gitops.scene import Scene, dig, maps
+from groundplan.gitops.scene import Scene, dig, entries, maps, section
 from groundplan.resources import Origin, Resource
 
 _GROUP = "helm.toolkit.fluxcd.io"
@@ -41,7 +41,7 @@ def releases_of(
 def _release(
     resource: Resource, known: Mapping[tuple[str, str, str, str], Resource], values: list[Values]
 ) -> Release:
-    spec = resource.body.get("spec") or {}
+    spec = section(resource.body, "spec")
     chart, repository, version = _chart(resource, known)
     return Release(
         id=resource.id,
@@ -63,11 +63,11 @@ def _chart(
         kind = str(reference.get("kind", ""))
         source = _source(resource, reference, known)
         if kind == "HelmChart" and source is not None:
-            return _from_spec(source, dig(source.body, "spec", default={}), known)
+            return _from_spec(source, section(source.body, "spec"), known)
         url = str(dig(source.body, "spec", "url", default="")) if source else ""
         repository, _, chart = url.rstrip("/").rpartition("/")
         return chart, repository, _tag(source)
-    return _from_spec(resource, dig(resource.body, "spec", "chart", "spec", default={}), known)
+    return _from_spec(resource, section(resource.body, "spec", "chart", "spec"), known)
 
 
 def _from_spec(
@@ -75,7 +75,7 @@ def _from_spec(
     spec: Mapping[str, Any],
     known: Mapping[tuple[str, str, str, str], Resource],
 ) -> tuple[str, str, str]:
-    source = _source(resource, dig(spec, "sourceRef", default={}), known)
+    source = _source(resource, section(spec, "sourceRef"), known)
     url = str(dig(source.body, "spec", "url", default="")) if source else ""
     return str(spec.get("chart") or ""), url.rstrip("/"), str(spec.get("version") or "*")
 
@@ -91,7 +91,7 @@ def _source(
 
 
 def _tag(source: Resource | None) -> str:
-    reference = dig(source.body, "spec", "ref", default={}) if source else {}
+    reference = section(source.body, "spec", "ref") if source else {}
     return str(reference.get("digest") or reference.get("semver") or reference.get("tag") or "")
 
 
@@ -143,7 +143,7 @@ def values_file(holder: Resource, key: str, scene: Scene) -> Origin | None:
                 entry = entry[int(part)] if part.isdecimal() and int(part) < len(entry) else None
             else:
                 entry = dig(entry, part)
-    for source in dig(entry, "files", default=[]):
+    for source in entries(entry, "files"):
         name, equals, path = str(source).partition("=")
         if not equals:
             name, path = posixpath.basename(name), name

@@ -14,7 +14,7 @@ from groundplan import documents
 from groundplan.gitops import globs
 from groundplan.gitops.gofunctions import normalized
 from groundplan.gitops.model import Problem
-from groundplan.gitops.scene import Scene, dig, maps
+from groundplan.gitops.scene import Scene, dig, entries, maps, section
 from groundplan.kustomize.problems import RefusedError
 from groundplan.kustomize.selectors import matches
 
@@ -76,8 +76,8 @@ class Generators:
         self, generator: Mapping[str, Any], outer: Parameters, pointer: str
     ) -> Iterator[Generated]:
         kind = next((name for name in generator if name not in ("selector", "template")), "")
-        spec = generator.get(kind) or {}
-        template = dig(spec, "template", default={}) if isinstance(spec, Mapping) else {}
+        spec = section(generator, kind)
+        template = section(spec, "template")
         for parameters in self._parameters(kind, spec, outer, f"{pointer}/{kind}"):
             if self._selected(generator.get("selector"), parameters):
                 yield Generated(parameters, template)
@@ -118,7 +118,7 @@ class Generators:
         return {**one, **other}
 
     def _merge(self, spec: Mapping[str, Any], outer: Parameters, pointer: str) -> list[Parameters]:
-        keys = [str(key) for key in spec.get("mergeKeys") or ()]
+        keys = [str(key) for key in entries(spec, "mergeKeys")]
         generators = maps(spec, "generators")
         if not keys or len(generators) < 2:
             raise ValueError("a merge has mergeKeys and at least two generators")
@@ -135,7 +135,7 @@ class Generators:
         return list(base.values())
 
     def _list(self, spec: Mapping[str, Any]) -> list[Parameters]:
-        elements = list(spec.get("elements") or ())
+        elements = list(entries(spec, "elements"))
         written = spec.get("elementsYaml")
         if written:
             parsed, problems = documents.parse("", str(written).encode())
@@ -165,7 +165,7 @@ class Generators:
         found = (
             self._folders(spec, prefix) if spec.get("directories") else self._files(spec, prefix)
         )
-        values = spec.get("values") or {}
+        values = section(spec, "values")
         return [self._with_values(parameters, values) for parameters in found]
 
     def _files(self, spec: Mapping[str, Any], prefix: str) -> list[Parameters]:
@@ -253,7 +253,7 @@ class Generators:
         found = [
             self._cluster(secret)
             for secret in secrets
-            if _labels_fit(spec.get("selector"), dig(secret.body, "metadata", "labels", default={}))
+            if _labels_fit(spec.get("selector"), section(secret.body, "metadata", "labels"))
         ]
         local = any(_entry(secret, "server") == IN_CLUSTER for secret in secrets)
         if not spec.get("selector") and not local:
@@ -261,12 +261,12 @@ class Generators:
         if not secrets:
             message = "which clusters are registered with Argo CD is not in the repository"
             self._note("clusters", message, pointer)
-        values = spec.get("values") or {}
+        values = section(spec, "values")
         return [self._with_values(parameters, values) for parameters in found]
 
     def _cluster(self, secret: Resource) -> Parameters:
         name = _entry(secret, "name") or secret.id.name
-        return self._facts(name, _entry(secret, "server"), dig(secret.body, "metadata", default={}))
+        return self._facts(name, _entry(secret, "server"), section(secret.body, "metadata"))
 
     def _facts(self, name: str, server: str, metadata: Mapping[str, Any]) -> Parameters:
         facts: Parameters = {
@@ -276,13 +276,13 @@ class Generators:
             "project": "",
         }
         described = {
-            where: {str(k): str(v) for k, v in (metadata.get(where) or {}).items()}
+            where: {str(k): str(v) for k, v in section(metadata, where).items()}
             for where in ("labels", "annotations")
         }
         if self._templating.go:
             return {**facts, "metadata": described}
-        for where, entries in described.items():
-            facts |= {f"metadata.{where}.{key}": value for key, value in entries.items()}
+        for where, described_by in described.items():
+            facts |= {f"metadata.{where}.{key}": value for key, value in described_by.items()}
         return facts
 
     def _selected(self, selector: Any, parameters: Parameters) -> bool:
@@ -348,9 +348,9 @@ def _labels_fit(selector: Any, labels: Mapping[str, Any]) -> bool:
     if not isinstance(selector, Mapping):
         return True
     texts = {str(key): str(value) for key, value in labels.items()}
-    terms = [f"{key}={value}" for key, value in (selector.get("matchLabels") or {}).items()]
+    terms = [f"{key}={value}" for key, value in section(selector, "matchLabels").items()]
     for entry in maps(selector, "matchExpressions"):
-        key, values = entry.get("key"), ",".join(map(str, entry.get("values") or ()))
+        key, values = entry.get("key"), ",".join(map(str, entries(entry, "values")))
         terms.append(
             {
                 "In": f"{key} in ({values})",

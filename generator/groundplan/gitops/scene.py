@@ -112,7 +112,18 @@ def dig(body: Any, *path: str, default: Any = None) -> Any:
     return body
 
 
+def section(body: Any, *path: str) -> Mapping[str, Any]:
+    """A map deep inside maps; an empty one when there is something else or nothing."""
+    found = dig(body, *path)
+    return found if isinstance(found, Mapping) else {}
+
+
+def entries(body: Any, *path: str) -> list[Any]:
+    """A list deep inside maps; an empty one when there is something else or nothing."""
+    found = dig(body, *path)
+    return found if isinstance(found, list) else []
+
+
 def maps(body: Any, *path: str) -> list[Mapping[str, Any]]:
     """The maps in a list deep inside maps."""
-    found = dig(body, *path, default=[])
-    return [entry for entry in found if isinstance(entry, Mapping)] if found else []
+    return [entry for entry in entries(body, *path) if isinstance(entry, Mapping)]

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from groundplan.gitops import gotemplate
+from groundplan.gitops.scene import entries
 
 _TAG = re.compile(r"\{\{\s*([^{}]*?)\s*\}\}")
 
@@ -22,7 +23,7 @@ class Templating:
     @classmethod
     def of(cls, spec: Mapping[str, Any]) -> Templating:
         """What an ApplicationSet's spec asks for."""
-        options = [str(option) for option in spec.get("goTemplateOptions") or ()]
+        options = [str(option) for option in entries(spec, "goTemplateOptions")]
         return cls(spec.get("goTemplate") is True, "missingkey=error" in options)
 
     def text(self, template: str, parameters: Mapping[str, Any]) -> str:

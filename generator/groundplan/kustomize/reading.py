@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 _PLAIN = "plain"
 _MERGE = "<<"
+_MOST_NODES = 1_000_000
+_DEEPEST = 200
 
 _WORDS = frozenset({"y", "n", "yes", "no", "on", "off"})
 _TOLD_APART = re.compile(
@@ -53,7 +55,7 @@ def read(content: bytes | str) -> list[Any]:
         documents = []
         while composer.check_node():
             node = composer.get_node()
-            value = _construct(node) if node is not None else None
+            value = _Construction().value(node) if node is not None else None
             if not is_null(value):
                 documents.append(value)
     except (yaml.YAMLError, UnicodeDecodeError) as error:
@@ -98,36 +100,42 @@ def quoted(value: Any) -> Any:
     return Quoted(value) if isinstance(value, str) else value
 
 
-def _construct(node: Node) -> Any:
-    if isinstance(node, ScalarNode):
-        return _scalar(node)
-    if isinstance(node, SequenceNode):
-        return [_construct(item) for item in node.value]
-    result: dict[str, Any] = {}
-    for key, value in node.value:
-        if isinstance(key, ScalarNode) and key.value == _MERGE and key.tag == _PLAIN:
-            for name, inherited in _inherited(value).items():
+class _Construction:
+    """Values of one document's nodes, within the bounds that keep aliases from exploding."""
+
+    def __init__(self) -> None:
+        self._left = _MOST_NODES
+
+    def value(self, node: Node, depth: int = 0) -> Any:
+        self._left -= 1
+        if depth > _DEEPEST or self._left < 0:
+            raise RefusedError("it is nested or repeated beyond measure", "syntax")
+        if isinstance(node, ScalarNode):
+            return _scalar(node)
+        if isinstance(node, SequenceNode):
+            return [self.value(item, depth + 1) for item in node.value]
+        result: dict[str, Any] = {}
+        for key, item in node.value:
+            if not isinstance(key, ScalarNode):
+                raise RefusedError("a key is not a scalar", "syntax")
+            if key.value == _MERGE and key.tag == _PLAIN:
+                for name, inherited in self._inherited(item, depth).items():
+                    result.setdefault(name, inherited)
+                continue
+            value = self.value(item, depth + 1)
+            flow = getattr(node, "flow_style", False)
+            result[key.value] = EMPTY_IN_FLOW if value is EMPTY and flow else value
+        return result
+
+    def _inherited(self, node: Node, depth: int) -> dict[str, Any]:
+        nodes = node.value if isinstance(node, SequenceNode) else [node]
+        result: dict[str, Any] = {}
+        for value in [self.value(item, depth + 1) for item in nodes]:
+            if not isinstance(value, dict):
+                raise RefusedError("`<<` does not name a map", "syntax")
+            for name, inherited in value.items():
                 result.setdefault(name, inherited)
-        elif isinstance(key, ScalarNode):
-            constructed = _construct(value)
-            if constructed is EMPTY and getattr(node, "flow_style", False):
-                constructed = EMPTY_IN_FLOW
-            result[key.value] = constructed
-        else:
-            raise RefusedError("a key is not a scalar", "syntax")
-    return result
-
-
-def _inherited(node: Node) -> dict[str, Any]:
-    values = [_construct(item) for item in node.value] if isinstance(node, SequenceNode) else []
-    values = values or [_construct(node)]
-    result: dict[str, Any] = {}
-    for value in values:
-        if not isinstance(value, dict):
-            raise RefusedError("`<<` does not name a map", "syntax")
-        for name, inherited in value.items():
-            result.setdefault(name, inherited)
-    return result
+        return result
 
 
 def _scalar(node: ScalarNode) -> Any:
