@@ -187,7 +187,8 @@ def test_only_https_is_tried(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_without_go_a_module_that_is_not_cached_is_a_reason() -> None:
     assert gomodules.folder(MODULE, download=True) == Missing(
-        "Go module example.com/Some/thing@v1.0.0 was not tried: there is no `go` in PATH"
+        "Go module example.com/Some/thing@v1.0.0 was not tried: go was not found; "
+        "install Go, https://go.dev/dl/"
     )
 
 
@@ -203,7 +204,11 @@ def test_what_go_says_is_passed_on(
 ) -> None:
     go = tmp_path / "bin" / "go"
     go.parent.mkdir()
-    go.write_text(f"#!/bin/sh\nprintf '%s' '{said}'\nexit 1\n")
+    go.write_text(
+        "#!/bin/sh\n"
+        'if [ "$1" = version ]; then echo "go version go1.99.0 linux/amd64"; exit; fi\n'
+        f"printf '%s' '{said}'\nexit 1\n"
+    )
     go.chmod(0o755)
     monkeypatch.setenv("PATH", str(go.parent))
     found = gomodules.folder(MODULE, download=True)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from groundplan.errors import ToolError
-from groundplan.process import Command, which
+from groundplan.process import Command
 from groundplan.schemas.provenance import Missing
 
 _MINUTES = 10
@@ -39,9 +39,13 @@ def folder(module: Module, *, download: bool) -> Path | Missing:
         return cached
     if not download:
         return Missing(f"Go module {module} is not in the module cache")
-    go = which("go")
-    if go is None:
-        return Missing(f"Go module {module} was not tried: there is no `go` in PATH")
+    # Only a download needs Go, and with it the catalogue of tools.
+    from groundplan import toolchain
+
+    try:
+        go = toolchain.ensure("go").path
+    except ToolError as error:
+        return Missing(f"Go module {module} was not tried: {error.what}; {error.fix}")
     return _download(go, module)
 
 
