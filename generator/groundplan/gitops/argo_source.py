@@ -36,10 +36,25 @@ class Rendered:
 class Sources:
     """Renders the sources of one Application."""
 
-    def __init__(self, scene: Scene, application: Resource, is_here: Callable[[str], bool]) -> None:
+    def __init__(
+        self,
+        scene: Scene,
+        application: Resource,
+        is_here: Callable[[str], bool],
+        inside: str = "",
+    ) -> None:
+        """Prepare to render.
+
+        Args:
+            scene: The repository.
+            application: The Application.
+            is_here: Whether a URL is this repository.
+            inside: Where the Application stands in the document that it comes from.
+        """
         self._scene = scene
         self._application = application
         self._is_here = is_here
+        self._inside = inside
         self._namespace = str(dig(application.body, "spec", "destination", "namespace", default=""))
         self._result = Rendered()
 
@@ -60,7 +75,8 @@ class Sources:
         }
         for index, source in enumerate(sources):
             if isinstance(source, Mapping):
-                pointer = f"/spec/sources/{index}" if several else "/spec/source"
+                place = f"/spec/sources/{index}" if several else "/spec/source"
+                pointer = f"{self._inside}{place}"
                 self._one(source, references, pointer)
         if not sources:
             self._problem("missing-path", "the Application has no source", "/spec")
@@ -68,8 +84,6 @@ class Sources:
 
     def _problem(self, kind: str, message: str, pointer: str, *, evaluated: bool = True) -> None:
         origin = self._application.origin
-        if self._application.body.get("kind") != "Application":
-            pointer = ""
         self._result.problems.append(Problem(kind, message, origin, pointer, evaluated))
 
     def _one(self, source: Mapping[str, Any], references: Mapping[str, Any], pointer: str) -> None:

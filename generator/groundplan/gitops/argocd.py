@@ -71,7 +71,7 @@ class _Walk:
             if resource.id.kind == "ApplicationSet":
                 children = self._expand(resource, parent)
             else:
-                children = self._render(resource, parent, "", [])
+                children = self._render(resource, parent)
             waiting.extend(children)
 
     def clusters(self) -> tuple[Cluster, ...]:
@@ -89,18 +89,20 @@ class _Walk:
         applications, problems = expand(self._scene, resource, self._is_here)
         children: list[tuple[Resource, Key | None]] = []
         for application, parameters in applications:
-            children.extend(self._render(application, parent, _hint(parameters), []))
+            children.extend(
+                self._render(application, parent, _hint(parameters), inside="/spec/template")
+            )
         if problems:
             found = _Found(resource, Rendered(problems=list(problems)), parent, "", "")
             self._found["", resource.id.key] = found
         return children
 
     def _render(
-        self, application: Resource, parent: Key | None, hint: str, extra: list[Problem]
+        self, application: Resource, parent: Key | None, hint: str = "", *, inside: str = ""
     ) -> list[tuple[Resource, Key | None]]:
-        rendered = Sources(self._scene, application, self._is_here).render()
+        rendered = Sources(self._scene, application, self._is_here, inside).render()
         destination = _destination(application)
-        found = _Found(application, rendered, parent, destination, hint, extra)
+        found = _Found(application, rendered, parent, destination, hint)
         key = (destination, application.id.key)
         if key in self._found:
             message = f"{application.id} is made twice"

@@ -24,7 +24,13 @@ class Problem:
     """Something that kept a unit from being built whole."""
 
     kind: str
-    """A stable word: `remote-base`, `missing-path`, `kustomize`, `plugin`, `unsupported`, …"""
+    """A stable word.
+
+    Builds: `remote-base`, `plugin`, `helm-charts`, `outside-tree`, `outside-root`, `missing-path`,
+    `cycle`, `syntax`, `kustomize` (it would refuse), `unsupported`, `not-an-object`.
+    Engines: `other-source`, `other-cluster`, `missing-variable`, `substitution`, `resource-set`,
+    `values`, `generator`, `clusters`, `template`, `duplicate`.
+    """
     message: str
     origin: Origin
     pointer: str = ""
