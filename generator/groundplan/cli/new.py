@@ -75,7 +75,7 @@ def _uncollected() -> Iterator[None]:
 
 def _asked(blueprint: Template, chosen: dict[str, str]) -> Answers:
     """Ask a person, who must be there to answer."""
-    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise UsageError(
             "new.no-terminal",
             "there is no terminal to ask on",
