@@ -12,6 +12,7 @@ from groundplan.kustomize import Builder, build
 from groundplan.process import Command
 from groundplan.toolchain import Tool, find
 from groundplan.tree import Tree
+from tests.rendering import rendered
 
 CORPUS = Path(__file__).parent / "corpus" / "kustomize"
 CASES = sorted(case.name for case in CORPUS.iterdir() if case.is_dir())
@@ -79,6 +80,24 @@ def test_builds_what_kustomize_is_known_to_build(case: str) -> None:
 def test_builds_what_the_kustomize_at_hand_builds(case: str) -> None:
     output = Command((kustomize(), "build", str(CORPUS / case / "app"))).run().stdout
     assert built(case) == objects(output)
+
+
+@pytest.mark.parametrize("engine", ["flux", "argocd"])
+def test_builds_what_we_render_as_kustomize_does(engine: str, tmp_path: Path) -> None:
+    command = kustomize()
+    tree = rendered(engine, "enterprise", ("kind", "eks"))
+    for path, content in tree.files.items():
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_bytes(content)
+    builds = Builder(tree, parsed(tree))
+    files = [path for path in tree.files if path.endswith("/kustomization.yaml")]
+    folders = [path.rpartition("/")[0] for path in files]
+    assert folders
+    for folder in folders:
+        output = Command((command, "build", str(tmp_path / folder))).run().stdout
+        result = builds.build(folder)
+        assert result.problems == ()
+        assert [typed(resource.body) for resource in result.resources] == objects(output), folder
 
 
 def test_the_corpus_is_large_enough() -> None:

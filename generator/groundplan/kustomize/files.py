@@ -40,12 +40,16 @@ class Files:
         self._documents = documents
         self._broken = broken
         self._unreadable = {entry.path: entry for entry in tree.unreadable}
-        self._folders = {""}
-        for path in tree.files:
-            while path := posixpath.dirname(path):
-                if path in self._folders:
+        self._children: dict[str, set[str]] = {"": set()}
+        for file in tree.files:
+            path = file
+            while path:
+                parent = posixpath.dirname(path)
+                known = parent in self._children
+                self._children.setdefault(parent, set()).add(path)
+                if known:
                     break
-                self._folders.add(path)
+                path = parent
         self._items: dict[str, tuple[Item, ...]] = {}
         self._styled: set[str] = set()
 
@@ -55,13 +59,17 @@ class Files:
 
     def is_folder(self, path: str) -> bool:
         """Whether there is such a folder."""
-        return path in self._folders
+        return path in self._children
 
     def below(self, folder: str) -> tuple[str, ...]:
         """All files in a folder, in the order of a walk through it."""
-        start = f"{folder}/" if folder else ""
-        found = (path for path in self._tree.files if path.startswith(start))
-        return tuple(sorted(found, key=lambda path: path.split("/")))
+        found: list[str] = []
+        for path in sorted(self._children.get(folder, ())):
+            if path in self._children:
+                found.extend(self.below(path))
+            else:
+                found.append(path)
+        return tuple(found)
 
     def kustomization(self, folder: str) -> str | None:
         """The kustomization file of a folder.
