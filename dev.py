@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Set up a fresh checkout and run something in it; needs only Python and git.
 
-    python3 dev.py demo   a new platform repository, checked and accepted by a real API server
-    python3 dev.py test   every session that guards main
+python3 dev.py demo   a new platform repository, checked and accepted by a real API server
+python3 dev.py test   every session that guards main
 """
 
 import subprocess

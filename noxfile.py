@@ -49,9 +49,7 @@ def tests(session: nox.Session) -> None:
 def verify(session: nox.Session) -> None:
     """What only a real API server can say; builds one from Go modules where none is found."""
     install(session, "test")
-    session.run(
-        "pytest", "-m", "cluster", *session.posargs, env={"GROUNDPLAN_BUILD": "1"}
-    )
+    session.run("pytest", "-m", "cluster", *session.posargs, env={"GROUNDPLAN_BUILD": "1"})
 
 
 @nox.session
@@ -87,7 +85,9 @@ def demo(session: nox.Session) -> None:
     """The main job: a new repository, checked, and accepted by a real API server."""
     install(session)
     target = Path(session.create_tmp()) / "platform"
-    session.run("python", "-c", f"import shutil; shutil.rmtree({str(target)!r}, ignore_errors=True)")
+    session.run(
+        "python", "-c", f"import shutil; shutil.rmtree({str(target)!r}, ignore_errors=True)"
+    )
     session.run("groundplan", "new", str(target), "--defaults")
     session.run("groundplan", "check", str(target))
     session.run("groundplan", "verify", str(target), "--on", "apiserver")

@@ -5,11 +5,14 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 from click.testing import CliRunner
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 DOCS = Path(__file__).resolve().parent
 ROOT = DOCS.parent
@@ -25,7 +28,14 @@ def commands() -> str:
     with click.Context(main) as top:
         for words in _walk(main, top, ()):
             text = runner.invoke(main, [*words, "--help"], prog_name="groundplan").output
-            lines += [f"## {' '.join(('groundplan', *words))}", "", "```text", text.rstrip(), "```", ""]
+            lines += [
+                f"## {' '.join(('groundplan', *words))}",
+                "",
+                "```text",
+                text.rstrip(),
+                "```",
+                "",
+            ]
     return "\n".join(lines)
 
 

@@ -26,7 +26,7 @@ def test_there_are_three_organisations() -> None:
 
 
 def test_no_example_is_a_git_repository() -> None:
-    assert [path for path in EXAMPLES.rglob(".git")] == []
+    assert list(EXAMPLES.rglob(".git")) == []
 
 
 @pytest.mark.parametrize("name", NAMES)

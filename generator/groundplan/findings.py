@@ -5,8 +5,10 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import TYPE_CHECKING
 
-from groundplan.resources import ResourceId
+if TYPE_CHECKING:
+    from groundplan.resources import ResourceId
 
 
 class Severity(IntEnum):
@@ -51,7 +53,7 @@ class Finding:
     def fingerprint(self) -> str:
         """Stays the same when the file is moved, reformatted or reworded."""
         subject = "/".join(self.resource.key) if self.resource else self.location.path
-        text = "\0".join((self.check_id, subject, self.location.pointer))
+        text = f"{self.check_id}\x00{subject}\x00{self.location.pointer}"
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 

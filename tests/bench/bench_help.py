@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tests.bench.measure import Row, pairs, run
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 def rows() -> Iterator[Row]:

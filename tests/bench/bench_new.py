@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import itertools
+import shutil
 import sys
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tests.bench.measure import Row, pairs, run
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -27,12 +31,14 @@ def rows() -> Iterator[Row]:
     with tempfile.TemporaryDirectory() as name:
         scratch = Path(name)
         template = scratch / "template"
-        template.mkdir()
-        for part in ("copier.yml", "blueprints", "overlays"):
-            (template / part).symlink_to(ROOT / part)
+        shutil.copytree(ROOT / "blueprints", template / "blueprints")
+        shutil.copytree(ROOT / "overlays", template / "overlays")
+        shutil.copy(ROOT / "copier.yml", template)
 
         def ours():
-            return run([bin_ / "groundplan", "new", scratch / str(next(counter)), "--answers", answers])
+            return run(
+                [bin_ / "groundplan", "new", scratch / str(next(counter)), "--answers", answers]
+            )
 
         def peer():
             target = scratch / str(next(counter))
