@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Write the reference pages from the code, or say which differ: `python docs/generate.py [--check]`."""
+"""Write the reference pages from the code; with `--check`, only say which differ."""
 
 from __future__ import annotations
 

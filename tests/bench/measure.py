@@ -1,4 +1,4 @@
-"""Whole processes side by side: wall time and peak memory, in turn, so that a drifting machine hits both."""
+"""Whole processes side by side, in turn, so that a drifting machine hits both."""
 
 from __future__ import annotations
 

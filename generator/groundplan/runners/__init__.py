@@ -1,0 +1,1 @@
+"""What is run beside groundplan: kubeconform, a control plane."""
