@@ -617,6 +617,17 @@ def test_a_chain_of_dependencies_may_be_long() -> None:
     assert report.findings == ()
 
 
+@pytest.mark.parametrize("project", ["[shop]", "{a: b}", "7"])
+def test_a_misshapen_project_is_for_the_schema_to_refuse(project: str) -> None:
+    app = application("web", "web", 0, CREATE_NAMESPACE)
+    files = {
+        "bootstrap/root.yaml": application("argocd", "apps"),
+        "apps/web.yaml": app.replace("project: default", f"project: {project}"),
+        "web/config.yaml": CONFIG,
+    }
+    assert findings(files, "GIT011", "GIT012") == []
+
+
 def test_a_chart_in_the_repository_has_the_commit_as_its_version() -> None:
     files = {
         "bootstrap/root.yaml": application("argocd", "apps"),
@@ -634,6 +645,7 @@ def test_a_chart_in_the_repository_has_the_commit_as_its_version() -> None:
         ("kubernetes: '1.36'\n", None, "1.36"),
         ("kubernetes: '1.36'\n", "v1.35.2", "1.35"),
         ("organisation: acme\n", None, "1.37"),
+        ("kubernetes: ../1.36\n", None, "1.37"),
         ("a: 'b\n", None, "1.37"),
         ("", None, "1.37"),
     ],

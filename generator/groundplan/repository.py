@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import marshal
 import posixpath
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from groundplan.resources import Origin, Resource, ResourceId
     from groundplan.schemas import ChartStore, SchemaStore
 
+VERSION = re.compile(r"\d+\.\d+")
 ANSWERS_FILE = ".copier-answers.yml"
 KUSTOMIZATION_FILES = ("kustomization.yaml", "kustomization.yml", "Kustomization")
 KUSTOMIZE_GROUP = "kustomize.config.k8s.io"
@@ -113,9 +115,10 @@ class Repository:
         Kustomizations that no engine applies are built too, but nobody applies them together.
         """
         sets = {
-            resource.origin: resource.body.get("spec") or {}
+            resource.origin: spec
             for resource in self.resources
             if resource.id.kind == "ApplicationSet"
+            and isinstance(spec := resource.body.get("spec"), Mapping)
         }
         return tuple(
             Graph(cluster, sets)
@@ -186,8 +189,8 @@ def load(path: Path, *, kubernetes: str | None = None, schemas: Path | None = No
         kubernetes = _minor(kubernetes)
     tree = Tree.read(path)
     answers = _answers(tree)
-    answered = answers.get("kubernetes") if answers else None
-    version = kubernetes or (str(answered) if answered else _versions()[-1])
+    answered = str(answers.get("kubernetes")) if answers else ""
+    version = kubernetes or (answered if VERSION.fullmatch(answered) else _versions()[-1])
     return Repository.of(
         tree,
         schemas=default_store(version, schemas),

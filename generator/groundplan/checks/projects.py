@@ -43,7 +43,7 @@ def _projects_exist(repository: Repository) -> Iterator[Outcome]:
     for resource in _applications(repository):
         spec, pointer = _template(resource)
         project = spec.get("project", DEFAULT)
-        if project in projects or project == DEFAULT or _is_open(project):
+        if _is_open(project) or project == DEFAULT or project in projects:
             yield Passed()
         else:
             yield EXISTS.fail(
