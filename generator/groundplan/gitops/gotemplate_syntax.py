@@ -72,7 +72,6 @@ class Block:
     otherwise: tuple[Any, ...]
 
 
-_ACTION = re.compile(r"\{\{(-(?=\s))?(.*?)((?<=\s)-)?\}\}", re.DOTALL)
 _STRINGS = re.compile(r"\"(?:\\.|[^\"\\])*\"|`[^`]*`")
 _TOKEN = re.compile(
     r"\s*(?:(?P<string>\"(?:\\.|[^\"\\\n])*\"|`[^`]*`)"

@@ -6,7 +6,6 @@ import re
 from typing import TYPE_CHECKING, Any
 
 import yaml
-from yaml.cyaml import CParser  # type: ignore[attr-defined]
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from groundplan.kustomize.problems import RefusedError
@@ -29,7 +28,10 @@ _TOLD_APART = re.compile(
 """Unquoted words that the two YAML libraries of the Kubernetes world read differently."""
 
 
-class _Composer(CParser):
+_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+class _Composer(_LOADER):  # type: ignore[misc]
     """Composes nodes; leaves the meaning of scalars to `resolve`."""
 
     def resolve(self, kind: type[Node], _: str | None, implicit: Any) -> str:
