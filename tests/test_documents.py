@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from groundplan.composing import MAX_DEPTH, DocumentError, compose
 from groundplan.documents import Document, YamlError, dump, load, locate, parse, resources
-from groundplan.emitting import reads_as_string
-from groundplan.reading import RefusedError, read
+from groundplan.documents.composing import MAX_DEPTH, DocumentError, compose
+from groundplan.documents.emitting import reads_as_string
+from groundplan.documents.reading import RefusedError, read
 from groundplan.resources import Origin, ResourceId
 
 CORPUS = json.loads((Path(__file__).parent / "corpus/yaml-scalars.json").read_text("utf-8"))

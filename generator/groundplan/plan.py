@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from groundplan.answer_combinations import SYSTEM_NAMESPACES
+from groundplan.answers.combinations import SYSTEM_NAMESPACES
 from groundplan.catalogue import Component
 
 if TYPE_CHECKING:

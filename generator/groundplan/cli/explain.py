@@ -36,7 +36,7 @@ def _json(explanation: Explanation) -> str:
 
 
 def _text(explanation: Explanation) -> str:
-    from groundplan.answer_fields import shown
+    from groundplan.answers.fields import shown
 
     rows = [
         ("about", ", ".join(explanation.subjects)),

@@ -9,8 +9,8 @@ import click
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from groundplan.answer_fields import Fault, Kind, Record, Text
     from groundplan.answers import Answers, Question
+    from groundplan.answers.fields import Fault, Kind, Record, Text
     from groundplan.template import Template
 
 
@@ -22,7 +22,7 @@ def ask(template: Template, given: Mapping[str, Any]) -> Answers:
     """
     from groundplan import answers as answering
     from groundplan import copier_adapter
-    from groundplan.answer_fields import known_fields
+    from groundplan.answers.fields import known_fields
 
     known = known_fields(template.places)
     found = dict(given)
@@ -55,14 +55,14 @@ def _answer(
 
 
 def _contradictions(name: str, answers: Mapping[str, Any]) -> Iterator[Fault]:
-    from groundplan.answer_combinations import impossible
+    from groundplan.answers.combinations import impossible
 
     yield from (fault for fault in impossible(answers) if fault.path[0] == name)
 
 
 def _fill(kind: Kind, name: str, default: Any) -> Any:
     """Ask for a value of this kind."""
-    from groundplan.answer_fields import Many, Record, Text
+    from groundplan.answers.fields import Many, Record, Text
 
     match kind:
         case Text():
@@ -99,7 +99,7 @@ def _record(
     kind: Record, name: str, default: Mapping[str, Any], example: Mapping[str, Any]
 ) -> dict[str, Any]:
     """Ask for the parts of a mapping; optional ones only where the place needs them."""
-    from groundplan.answer_combinations import FACTS_OF_PLACE
+    from groundplan.answers.combinations import FACTS_OF_PLACE
 
     parts: dict[str, Any] = {}
     for key, field in kind.fields.items():

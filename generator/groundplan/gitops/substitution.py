@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from groundplan import documents
+from groundplan.documents.scalars import NoJsonFormError, resolve
 from groundplan.gitops.envsubst import Substituted, SubstitutionError, substitute
 from groundplan.resources import Resource
-from groundplan.scalars import NoJsonFormError, resolve
 
 _SWITCH = "kustomize.toolkit.fluxcd.io/substitute"
 _SPECIAL_START = re.compile(r"[-?:](?:\s|$)|[#,\[\]{}&*!|>'\"%@`=<~\s]|---|\.\.\.")

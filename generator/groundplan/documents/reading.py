@@ -11,8 +11,8 @@ import re
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from groundplan.composing import compose
-from groundplan.scalars import NoJsonFormError, key_text, resolve
+from groundplan.documents.composing import compose
+from groundplan.documents.scalars import NoJsonFormError, key_text, resolve
 
 _LINE = re.compile(
     r"""

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
-from groundplan.answer_fields import Fault, Path, shown
+from groundplan.answers.fields import Fault, Path, shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from groundplan import documents
-from groundplan.answer_combinations import SYSTEM_NAMESPACES, impossible
-from groundplan.answer_fields import (
+from groundplan.answers.combinations import SYSTEM_NAMESPACES, impossible
+from groundplan.answers.fields import (
     Fault,
     faults,
     known_fields,

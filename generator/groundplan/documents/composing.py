@@ -19,7 +19,7 @@ from yaml.events import (
     StreamEndEvent,
 )
 
-from groundplan.scalars import NoJsonFormError, key_text, resolve, resolve_tagged
+from groundplan.documents.scalars import NoJsonFormError, key_text, resolve, resolve_tagged
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

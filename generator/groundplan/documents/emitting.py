@@ -8,7 +8,7 @@ from typing import Any, cast
 
 import yaml
 
-from groundplan.scalars import NoJsonFormError, resolve
+from groundplan.documents.scalars import NoJsonFormError, resolve
 
 _OTHER_BREAKS = re.compile("[\x85\u2028\u2029]")
 """Line breaks of YAML 1.1 that are characters like any other in YAML 1.2."""

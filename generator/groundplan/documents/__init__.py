@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from groundplan.composing import DocumentError, compose
-from groundplan.emitting import dump
+from groundplan.documents.composing import DocumentError, compose
+from groundplan.documents.emitting import dump
+from groundplan.documents.places import lines_of
+from groundplan.documents.reading import RefusedError, read
 from groundplan.errors import UsageError
-from groundplan.places import lines_of
-from groundplan.reading import RefusedError, read
 from groundplan.resources import Origin, Resource
 
 __all__ = ["Document", "YamlError", "YamlProblem", "dump", "load", "locate", "parse", "resources"]

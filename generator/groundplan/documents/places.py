@@ -14,8 +14,8 @@ from yaml.events import (
     SequenceStartEvent,
 )
 
-from groundplan.composing import StreamError, events, line_of
-from groundplan.scalars import NoJsonFormError, key_text
+from groundplan.documents.composing import StreamError, events, line_of
+from groundplan.documents.scalars import NoJsonFormError, key_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
