@@ -143,8 +143,8 @@ class Rehearsal:
             _until(partial(self._established, _crd_path(manifest)), f"the CRD {name}")
 
     def _established(self, path: str) -> bool:
-        status = self._client.get(path).body.get("status", {})
-        conditions = {c["type"]: c["status"] for c in status.get("conditions", ())}
+        status = _mapping(self._client.get(path).body, "status")
+        conditions = {c["type"]: c["status"] for c in status.get("conditions") or ()}
         return conditions.get("Established") == "True"
 
     def _create_namespaces(self, names: Iterable[str]) -> None:
