@@ -43,7 +43,8 @@ def types(session: nox.Session) -> None:
 def tests(session: nox.Session) -> None:
     """Everything that needs no API server."""
     install(session, "test")
-    session.run("pytest", "-n", "2", "-m", "not cluster", *session.posargs)
+    words = ("-n", "2", "-m", "not cluster", *session.posargs)
+    session.run("pytest", *words, env={"GROUNDPLAN_BUILD": "1"})
 
 
 @nox.session

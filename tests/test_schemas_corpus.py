@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from groundplan import process
 from groundplan.documents import parse
 from groundplan.runners.kubeconform import Status, judge
 from groundplan.schemas import KindId, Missing, SchemaStore, default_store
+from tests.programs import program
 from tests.schema_sources import CORPUS, corpus_crds, kubernetes, mirror
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 __all__ = ["kubernetes", "mirror"]
 
@@ -35,11 +36,7 @@ def store(kubernetes: SchemaStore) -> SchemaStore:
 
 @pytest.fixture(scope="module")
 def kubeconform() -> Path:
-    named = os.environ.get("GROUNDPLAN_KUBECONFORM")
-    found = Path(named) if named else process.which("kubeconform")
-    if found is None:
-        pytest.skip("no kubeconform in PATH, and GROUNDPLAN_KUBECONFORM names none")
-    return found
+    return program("kubeconform")
 
 
 def texts(name: str) -> list[str]:
