@@ -308,6 +308,7 @@ def test_custom_resource_definitions_outlive_their_place_in_git() -> None:
     }
     layer = one(argocd, "bootstrap/layers/crds.yaml")
     assert "Prune=false" in layer["spec"]["template"]["spec"]["syncPolicy"]["syncOptions"]
+    assert layer["spec"]["syncPolicy"] == {"preserveResourcesOnDeletion": True}
 
 
 def test_sops_is_set_up_where_secrets_are_in_the_repository(tmp_path: Path) -> None:
@@ -364,3 +365,28 @@ def test_a_team_may_deploy_to_its_own_namespaces_only() -> None:
     ]
     assert "clusterResourceWhitelist" not in project
     assert project["sourceRepos"] == ["https://github.com/acme/*"]
+
+
+def test_the_project_that_argocd_makes_by_itself_allows_nothing() -> None:
+    project = one(rendered("argocd"), "bootstrap/projects/default.yaml")["spec"]
+
+    assert project["sourceRepos"] == project["destinations"] == []
+
+
+# --- what people need to know
+
+
+def test_nobody_approves_the_bounds_of_their_own_team() -> None:
+    owners = rendered("flux").files["CODEOWNERS"].decode().splitlines()
+
+    assert owners[1:] == ["* @acme/platform"]
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_bootstrap_says_what_a_cluster_must_bring(engine: str) -> None:
+    text = rendered(engine, places=("eks", "kind")).files["docs/bootstrap.md"].decode()
+
+    for needed in ("enableNetworkPolicy", "route53:ChangeResourceRecordSets", "aws-ebs-csi-driver"):
+        assert needed in text
+    assert "containerPort: 30443, hostPort: 443" in text
+    assert "`alertmanager-oncall`" in text
