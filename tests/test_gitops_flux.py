@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import sys
+
+import pytest
+
 from tests.gitops_trees import (
     all_problems,
     config_map,
@@ -450,3 +454,102 @@ def test_plain_kustomizations_are_one_cluster() -> None:
 
 def test_a_tree_without_anything_to_apply_has_no_clusters() -> None:
     assert load({"README.md": "", "values.yaml": "a: 1\n"}) == {}
+
+
+FACTS = (
+    "apiVersion: v1\nkind: Secret\nmetadata: {{name: facts, namespace: flux-system}}\n"
+    "stringData: {{SIZE: {size}, SHAPE: round}}\nsops: {{version: 3.11.0}}\n"
+)
+CIPHERTEXT = "'ENC[AES256_GCM,data:abc,iv:x,tag:y,type:str]'"
+
+
+def with_secret(size: str, extra: str = "", inline: str = "") -> dict[str, str]:
+    return {
+        "clusters/one/flux-system/gotk-sync.yaml": several(
+            git_source("flux-system", "ssh://git@github.com/acme/fleet"),
+            flux("flux-system", "./clusters/one", extra),
+        ),
+        "clusters/one/facts.yaml": FACTS.format(size=size),
+        "clusters/one/apps.yaml": flux(
+            "apps",
+            "./apps",
+            f"postBuild: {{substituteFrom: [{{kind: Secret, name: facts}}]{inline}}}",
+        ),
+        "apps/c.yaml": config_map("c", size="${SIZE:=3}"),
+        "apps/d.yaml": config_map("d", shape="${SHAPE}", text="$${SIZE}"),
+    }
+
+
+@pytest.mark.parametrize("extra", ["", "decryption: {provider: sops}"])
+def test_an_encrypted_variable_leaves_the_object_unresolved(extra: str) -> None:
+    unit = units(load(with_secret(CIPHERTEXT, extra))["one"])["apps"]
+    assert [(p.kind, p.pointer, p.evaluated, p.message) for p in unit.problems] == [
+        (
+            "missing-variable",
+            "/spec/postBuild/substituteFrom",
+            False,
+            "ConfigMap default/c uses SIZE, which is encrypted in this repository",
+        )
+    ]
+    assert [str(resource.id) for resource in unit.unresolved] == ["ConfigMap default/c"]
+    (other,) = unit.resources
+    assert other.body["data"] == {"shape": "round", "text": "${SIZE}"}
+
+
+def test_a_variable_of_the_kustomization_s_own_hides_an_encrypted_one() -> None:
+    files = with_secret(CIPHERTEXT, inline=", substitute: {SIZE: '4'}")
+    unit = units(load(files)["one"])["apps"]
+    assert unit.problems == ()
+    assert unit.resources[0].body["data"] == {"size": 4}
+
+
+def test_what_sops_left_readable_is_a_value() -> None:
+    unit = units(load(with_secret("'5'"))["one"])["apps"]
+    assert unit.problems == ()
+    assert unit.resources[0].body["data"] == {"size": 5}
+
+
+def test_encrypted_values_of_a_chart_are_not_evaluated() -> None:
+    files = release_with("[{kind: Secret, name: secret}]")
+    files["apps/secret.yaml"] = (
+        "apiVersion: v1\nkind: Secret\nmetadata: {name: secret}\n"
+        f"stringData: {{values.yaml: {CIPHERTEXT}}}\nsops: {{version: 3.11.0}}\n"
+    )
+    files["apps/kustomization.yaml"] = "namespace: default\nresources: [release.yaml, secret.yaml]"
+    files["clusters/one/apps.yaml"] = flux("apps", "./apps", "decryption: {provider: sops}")
+    unit = units(load(files)["one"])["apps"]
+    assert faults(unit) == [("values", "/spec/valuesFrom/0", False)]
+    assert [values.body for values in unit.releases[0].values] == [{"b": 2}]
+
+
+def chained(count: int) -> dict[str, str]:
+    """Kustomizations that each wait for the next, and take variables that nobody defines."""
+    extra = "postBuild: {{substituteFrom: [{{name: none}}]}}\ndependsOn: [{{name: unit-{}}}]"
+    units = [flux(f"unit-{n}", "./apps", extra.format(n + 1)) for n in range(count)]
+    return {
+        "clusters/one/flux-system/gotk-sync.yaml": gotk_sync("one"),
+        "clusters/one/units.yaml": several(*units),
+        "apps/c.yaml": config_map("c"),
+    }
+
+
+def calls(files: dict[str, str]) -> int:
+    """How many Python functions reading a repository calls."""
+    counted = 0
+
+    def count(_frame: object, event: str, _argument: object) -> None:
+        nonlocal counted
+        counted += event == "call"
+
+    before = sys.getprofile()
+    sys.setprofile(count)
+    try:
+        load(files)
+    finally:
+        sys.setprofile(before)
+    return counted
+
+
+def test_the_work_grows_with_the_number_of_kustomizations() -> None:
+    load(chained(200))  # fills what is kept between runs
+    assert calls(chained(200)) < 2.2 * calls(chained(100))

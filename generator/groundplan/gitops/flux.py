@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from groundplan.gitops import substitution
 from groundplan.gitops.envsubst import SubstitutionError
 from groundplan.gitops.flux_artifact import Artifact, compose
 from groundplan.gitops.flux_build import FluxBuilds
 from groundplan.gitops.flux_entry import GROUP, Entry, find, source_of
+from groundplan.gitops.flux_objects import Objects, Waiting, reference
 from groundplan.gitops.flux_release import releases_of
 from groundplan.gitops.model import Cluster, Engine, Problem, Unit
 from groundplan.gitops.ordering import Key, in_order
@@ -23,7 +22,7 @@ from groundplan.kustomize.order import kind_order
 from groundplan.resources import Resource, ResourceId
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator
 
 
 def load(scene: Scene) -> tuple[Cluster, ...]:
@@ -52,20 +51,19 @@ class _Walk:
         self._entry = entry
         self._applied: dict[Key, _Applied] = {}
         self._parents: dict[Key, Key] = {}
-        self._built: dict[Key, tuple[Resource, ...]] = {}
+        self._objects = Objects()
+        self._waiting = Waiting(self._objects)
         self._artifacts: dict[Key, Artifact] = {}
 
     def cluster(self) -> Cluster:
         """Follow every Kustomization and put them into order."""
-        waiting = list(self._entry.roots)
-        while waiting:
-            ready = [unit for unit in waiting if self._has_variables(unit)]
-            unit = (ready or waiting)[0]
-            waiting.remove(unit)
+        for root in self._entry.roots:
+            self._waiting.add(root)
+        while unit := self._waiting.take():
             if unit.id.key not in self._applied:
-                waiting.extend(self._follow(unit))
-        objects = self._objects()
-        units = [self._unit(applied, objects) for applied in self._applied.values()]
+                for child in self._follow(unit):
+                    self._waiting.add(child)
+        units = [self._unit(applied) for applied in self._applied.values()]
         ordered = in_order(units, self._parents)
         return Cluster(self._entry.name, Engine.FLUX, self._entry.path, ordered)
 
@@ -82,8 +80,9 @@ class _Walk:
             applied.path = artifact.folder(applied.path)
         build = artifact.build(unit) if artifact else self._builds.build(unit)
         applied.problems.extend(build.problems)
-        self._built[unit.id.key] = build.resources
+        self._waiting.arrived(self._objects.build(build.resources))
         self._substitute(applied, build.resources)
+        self._objects.apply(applied.resources)
         below = [r for r in applied.resources if _is_unit(r)]
         for child in below:
             self._parents.setdefault(child.id.key, unit.id.key)
@@ -95,8 +94,8 @@ class _Walk:
         if source is None or source.kind != "ExternalArtifact":
             return None
         if source.key not in self._artifacts:
-            objects = self._objects()
-            found = compose(self._scene, objects, source, self._entry.source)
+            generators = self._objects.generators
+            found = compose(self._scene, generators, source, self._entry.source)
             if found is None:
                 return None
             self._artifacts[source.key] = found
@@ -110,7 +109,7 @@ class _Walk:
             return Problem("other-cluster", message, unit.origin, "/spec/kubeConfig", False)
         if source is None or self._entry.source is None or source.key == self._entry.source.key:
             return None
-        found = next((r for r in self._objects() if r.id.key == source.key), None)
+        found = self._objects.applied.get(source.key)
         url = str(dig(found.body, "spec", "url", default="")) if found else ""
         if found and same_repository(url, self._entry.url):
             return None
@@ -118,37 +117,20 @@ class _Walk:
         message = f"its source {source.kind} {source.name} {what}; nothing is fetched"
         return Problem("other-source", message, unit.origin, "/spec/sourceRef", False)
 
-    def _objects(self) -> list[Resource]:
-        return [resource for applied in self._applied.values() for resource in applied.resources]
-
-    def _has_variables(self, unit: Resource) -> bool:
-        return all(self._variables_in(unit, entry) is not None for entry in _references(unit))
-
-    def _variables_in(self, unit: Resource, entry: Mapping[str, Any]) -> dict[str, str] | None:
-        """What a ConfigMap or Secret defines; None when it is not in the repository."""
-        kind, name = str(entry.get("kind", "ConfigMap")), str(entry.get("name", ""))
-        key = ("", kind, unit.id.namespace, name)
-        places: Iterable[Resource] = (
-            *self._objects(),
-            *(resource for built in self._built.values() for resource in built),
-        )
-        for resource in places:
-            if resource.id.key == key:
-                return _data(resource)
-        return None
-
     def _variables(self, applied: _Applied) -> Variables:
         known: dict[str, str] = {}
+        encrypted: set[str] = set()
         complete = True
-        for entry in _references(applied.unit):
-            found = self._variables_in(applied.unit, entry)
+        for entry in maps(applied.unit.body, "spec", "postBuild", "substituteFrom"):
+            found = self._objects.entries(reference(applied.unit, entry))
             if found is not None:
-                known.update(found)
+                known.update(found.known)
+                encrypted = (encrypted - found.known.keys()) | found.encrypted
             elif not entry.get("optional"):
                 complete = False
         inline = section(applied.unit.body, "spec", "postBuild", "substitute")
         known.update({str(name): str(value).replace("\n", "") for name, value in inline.items()})
-        return Variables(known, complete)
+        return Variables(known, complete, frozenset(encrypted - inline.keys()))
 
     def _substitute(self, applied: _Applied, resources: tuple[Resource, ...]) -> None:
         unit = applied.unit
@@ -168,16 +150,17 @@ class _Walk:
                 message = f"substitution in {resource.id} fails: {error}"
                 applied.problems.append(Problem("substitution", message, resource.origin))
                 continue
-            if outcome.missing:
+            if outcome.encrypted:
+                applied.problems.append(_unreadable(unit, outcome))
+            elif outcome.missing:
                 applied.problems.append(_missing(unit, outcome, variables))
-            (unknown if outcome.missing and not variables.complete else done).append(
-                outcome.resource
-            )
+            open_ = outcome.encrypted or (outcome.missing and not variables.complete)
+            (unknown if open_ else done).append(outcome.resource)
         applied.resources, applied.unresolved = tuple(done), tuple(unknown)
 
-    def _unit(self, applied: _Applied, objects: list[Resource]) -> Unit:
+    def _unit(self, applied: _Applied) -> Unit:
         unit = applied.unit
-        releases, problems = releases_of(applied.resources, objects, self._scene)
+        releases, problems = releases_of(applied.resources, self._objects, self._scene)
         return Unit(
             id=unit.id,
             origin=unit.origin,
@@ -202,30 +185,10 @@ def _is_unit(resource: Resource) -> bool:
     return resource.id.group == GROUP and resource.id.kind == "Kustomization"
 
 
-def _references(unit: Resource) -> list[Mapping[str, Any]]:
-    return maps(unit.body, "spec", "postBuild", "substituteFrom")
-
-
 def _depends_on(unit: Resource) -> Iterator[ResourceId]:
     for entry in maps(unit.body, "spec", "dependsOn"):
         namespace = str(entry.get("namespace") or unit.id.namespace)
         yield ResourceId(GROUP, "v1", "Kustomization", namespace, str(entry.get("name", "")))
-
-
-def _data(resource: Resource) -> dict[str, str]:
-    """The entries of a ConfigMap or Secret as Flux takes them: without line breaks."""
-    values: dict[str, str] = {}
-    for name, value in section(resource.body, "data").items():
-        text = str(value)
-        if resource.id.kind == "Secret":
-            try:
-                text = base64.b64decode(text).decode()
-            except (binascii.Error, UnicodeDecodeError):
-                continue
-        values[str(name)] = text
-    for name, value in section(resource.body, "stringData").items():
-        values[str(name)] = str(value)
-    return {name: value.replace("\n", "") for name, value in values.items()}
 
 
 def _missing(unit: Resource, outcome: substitution.Outcome, variables: Variables) -> Problem:
@@ -238,6 +201,13 @@ def _missing(unit: Resource, outcome: substitution.Outcome, variables: Variables
     origin = outcome.resource.origin if variables.complete else unit.origin
     pointer = "" if variables.complete else "/spec/postBuild/substituteFrom"
     return Problem("missing-variable", message, origin, pointer, variables.complete)
+
+
+def _unreadable(unit: Resource, outcome: substitution.Outcome) -> Problem:
+    names = ", ".join(sorted(outcome.encrypted))
+    message = f"{outcome.resource.id} uses {names}, which is encrypted in this repository"
+    pointer = "/spec/postBuild/substituteFrom"
+    return Problem("missing-variable", message, unit.origin, pointer, False)
 
 
 def _unevaluated(resources: Iterable[Resource]) -> Iterator[Problem]:

@@ -6,7 +6,7 @@ import base64
 import binascii
 import posixpath
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from groundplan import documents
 from groundplan.gitops.flux_entry import SOURCES
@@ -14,11 +14,14 @@ from groundplan.gitops.model import Problem, Release, Values
 from groundplan.gitops.scene import Scene, dig, entries, maps, section
 from groundplan.resources import Origin, Resource
 
+if TYPE_CHECKING:
+    from groundplan.gitops.flux_objects import Objects
+
 _GROUP = "helm.toolkit.fluxcd.io"
 
 
 def releases_of(
-    resources: Iterable[Resource], objects: Iterable[Resource], scene: Scene
+    resources: Iterable[Resource], objects: Objects, scene: Scene
 ) -> tuple[tuple[Release, ...], tuple[Problem, ...]]:
     """The charts that some objects install.
 
@@ -27,14 +30,13 @@ def releases_of(
         objects: Everything on the cluster, where sources and values may be.
         scene: The repository.
     """
-    known = {resource.id.key: resource for resource in objects}
     releases: list[Release] = []
     problems: list[Problem] = []
     for resource in resources:
         if resource.id.group == _GROUP and resource.id.kind == "HelmRelease":
-            values, lacking = _values(resource, known, scene)
+            values, lacking = _values(resource, objects, scene)
             problems.extend(lacking)
-            releases.append(_release(resource, known, values))
+            releases.append(_release(resource, objects.applied, values))
     return tuple(releases), tuple(problems)
 
 
@@ -97,7 +99,7 @@ def _tag(source: Resource | None) -> str:
 
 def _values(
     resource: Resource,
-    known: Mapping[tuple[str, str, str, str], Resource],
+    objects: Objects,
     scene: Scene,
 ) -> tuple[list[Values], list[Problem]]:
     """The values in the order in which they are merged."""
@@ -107,7 +109,12 @@ def _values(
         pointer = f"/spec/valuesFrom/{index}"
         key = str(entry.get("valuesKey") or "values.yaml")
         kind, name = str(entry.get("kind", "ConfigMap")), str(entry.get("name", ""))
-        holder = known.get(("", kind, resource.id.namespace, name))
+        place = ("", kind, resource.id.namespace, name)
+        if key in objects.encrypted(place):
+            message = f"{resource.id} takes values from {kind} {name}, where {key} is encrypted"
+            problems.append(Problem("values", message, resource.origin, pointer, False))
+            continue
+        holder = objects.applied.get(place)
         text = _text(holder, key)
         if holder is None or text is None:
             if not entry.get("optional"):

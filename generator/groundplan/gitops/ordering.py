@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from groundplan.gitops.model import Unit
-    from groundplan.resources import ResourceId
 
 Key = tuple[str, str, str, str]
 
@@ -23,23 +22,33 @@ def in_order(units: Sequence[Unit], parents: Mapping[Key, Key]) -> tuple[Unit, .
         parents: Which unit creates which.
     """
     waiting = {unit.id.key: unit for unit in units}
+    places = {key: place for place, key in enumerate(waiting)}
+    lacking: dict[Key, int] = {}
+    behind: dict[Key, list[Key]] = {}
+    for key, unit in waiting.items():
+        before = _before(key, unit, parents) & waiting.keys()
+        lacking[key] = len(before)
+        for other in before:
+            behind.setdefault(other, []).append(key)
     ordered: list[Unit] = []
-    while waiting:
-        ready = [unit for unit in waiting.values() if not _blocked(unit, waiting, parents)]
-        if not ready:
-            return (*ordered, *waiting.values())
-        for unit in sorted(ready, key=lambda unit: unit.wave):
-            ordered.append(unit)
-            del waiting[unit.id.key]
-    return tuple(ordered)
+    ready = [key for key in waiting if not lacking[key]]
+    while ready:
+        ready.sort(key=lambda key: (waiting[key].wave, places[key]))
+        following: list[Key] = []
+        for key in ready:
+            ordered.append(waiting.pop(key))
+            for other in behind.get(key, ()):
+                lacking[other] -= 1
+                if not lacking[other]:
+                    following.append(other)
+        ready = following
+    return (*ordered, *waiting.values())
 
 
-def _blocked(unit: Unit, waiting: Mapping[Key, Unit], parents: Mapping[Key, Key]) -> bool:
-    parent = parents.get(unit.id.key)
-    return (parent is not None and parent != unit.id.key and parent in waiting) or any(
-        key in waiting for key in _keys(unit.depends_on)
-    )
-
-
-def _keys(ids: Iterable[ResourceId]) -> list[Key]:
-    return [identity.key for identity in ids]
+def _before(key: Key, unit: Unit, parents: Mapping[Key, Key]) -> set[Key]:
+    """The units that have to come first; one that depends on itself waits for ever."""
+    before = {identity.key for identity in unit.depends_on}
+    parent = parents.get(key)
+    if parent is not None and parent != key:
+        before.add(parent)
+    return before

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,6 +15,7 @@ from groundplan.resources import Resource
 _SWITCH = "kustomize.toolkit.fluxcd.io/substitute"
 _SPECIAL_START = re.compile(r"[-?:](?:\s|$)|[#,\[\]{}&*!|>'\"%@`=<~\s]|---|\.\.\.")
 _SPECIAL_INSIDE = re.compile(r":(?:\s|$)|\s#|\s$")
+_NAMES = re.compile(r"(?<!\$)(?:\$\$)*\$\{#?(\w+)")
 _SIMPLE = re.compile(r"[A-Za-z0-9_./@+-][A-Za-z0-9_./:@+-]*")
 _UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f\t]")
 
@@ -26,6 +27,8 @@ class Variables:
     known: Mapping[str, str] = field(default_factory=dict)
     complete: bool = True
     """False when a ConfigMap or Secret with further variables is not in the repository."""
+    encrypted: frozenset[str] = frozenset()
+    """Variables that are defined, but whose values only the cluster can read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +38,8 @@ class Outcome:
     resource: Resource
     missing: frozenset[str]
     """Variables for which nothing is known."""
+    encrypted: frozenset[str] = frozenset()
+    """Encrypted variables that it uses; if there are any, nothing was replaced."""
 
 
 def apply(resource: Resource, variables: Variables) -> Outcome:
@@ -43,8 +48,11 @@ def apply(resource: Resource, variables: Variables) -> Outcome:
     Raises:
         SubstitutionError: when an expression is not valid, or its result is not YAML.
     """
-    if not (variables.known or not variables.complete) or _switched_off(resource):
+    nothing = variables.complete and not (variables.known or variables.encrypted)
+    if nothing or _switched_off(resource):
         return Outcome(resource, frozenset())
+    if variables.encrypted and (used := variables.encrypted.intersection(_names(resource.body))):
+        return Outcome(resource, frozenset(), used)
     missing: set[str] = set()
     body = _replace(resource.body, variables.known, missing)
     if body is resource.body:
@@ -61,6 +69,19 @@ def _switched_off(resource: Resource) -> bool:
         if isinstance(values, Mapping) and values.get(_SWITCH) == "disabled":
             return True
     return False
+
+
+def _names(value: Any) -> Iterator[str]:
+    """The variables that a value mentions."""
+    if isinstance(value, str):
+        yield from _NAMES.findall(value)
+    elif isinstance(value, Mapping):
+        for key, item in value.items():
+            yield from _names(key)
+            yield from _names(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from _names(item)
 
 
 def _replace(value: Any, variables: Mapping[str, str], missing: set[str]) -> Any:
