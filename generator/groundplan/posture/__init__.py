@@ -1,0 +1,1 @@
+"""What a change allows: comparing two revisions of a cluster's objects by meaning."""
