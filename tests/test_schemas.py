@@ -305,3 +305,60 @@ def test_kubernetes_says_how_containers_are_merged(kubernetes: SchemaStore) -> N
     assert schema.list_keys((*containers, 0, "ports")) == ("containerPort", "protocol")
     assert schema.patch_key((*containers, 0, "ports")) == "containerPort"
     assert not schema_of(kubernetes, KindId("", "v1", "Namespace")).namespaced
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "why"),
+    [
+        (("spec", "versions"), {"v1": {}}, "expected array, found an object at /spec/versions"),
+        (("spec", "versions"), ["v1"], 'expected object, found string "v1" at /spec/versions/0'),
+        (("spec", "names", "plural"), [], "expected string, found a list at /spec/names/plural"),
+        (("metadata",), None, "expected object, found nothing (null) at /metadata"),
+    ],
+)
+def test_a_malformed_crd_says_why_its_kind_has_no_schema(
+    path: tuple[str, ...], value: Any, why: str, tmp_path: Path
+) -> None:
+    manifest = crd(size={"type": "integer"})
+    place = manifest
+    for step in path[:-1]:
+        place = place[step]
+    place[path[-1]] = value
+    store = small_store(tmp_path).with_crds([manifest])
+    missing = Missing(f"this repository defines Thing, but cannot be read: {why}")
+    assert store.lookup("example.com", "v1", "Thing") == missing
+    assert store.crd_for("example.com", "Thing") == missing
+
+
+@pytest.mark.parametrize(
+    "field",
+    [
+        {"properties": ["a"]},
+        {"required": 5},
+        {"pattern": 5},
+        {"items": "text"},
+        {"oneOf": [1]},
+        {"x-kubernetes-list-map-keys": 1},
+        {"$ref": "https://example.com/schema.json"},
+    ],
+)
+def test_a_malformed_schema_in_a_crd_is_no_schema(field: dict[str, Any], tmp_path: Path) -> None:
+    store = small_store(tmp_path).with_crds([crd(it=field)])
+    missing = store.lookup("example.com", "v1", "Thing")
+    assert isinstance(missing, Missing)
+    (name,) = field
+    assert f"/properties/it/{name}" in missing.reason
+
+
+def test_a_keyword_that_is_null_is_left_out(tmp_path: Path) -> None:
+    it = {"type": "object", "properties": None, "required": None, "additionalProperties": None}
+    body = thing(it={"more": 1})
+    assert errors_of({"it": it}, body, tmp_path) == [("/spec/it/more", 'unknown field "more"')]
+
+
+@pytest.mark.parametrize("kind", [["a"], {"a": "b"}, 5, None])
+def test_a_crd_whose_kind_is_no_text_is_left_out(kind: Any, tmp_path: Path) -> None:
+    manifest = crd(size={"type": "integer"})
+    manifest["spec"]["names"]["kind"] = kind
+    store = small_store(tmp_path)
+    assert store.with_crds([manifest]).kinds() == store.kinds()

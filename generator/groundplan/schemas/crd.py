@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from groundplan.schemas.crd_shape import fault
 from groundplan.schemas.formats import constrain
 from groundplan.schemas.metadata import DRAFT, OBJECT_META, OBJECT_META_REF
 from groundplan.schemas.patterns import portable
@@ -36,16 +37,19 @@ class Definition:
     """Without descriptions and status."""
 
 
-def definition(manifest: Mapping[str, Any]) -> Definition | None:
-    """Read a manifest; None when it is not a whole `apiextensions.k8s.io/v1` CRD."""
-    if (manifest.get("apiVersion"), manifest.get("kind")) != (
+def is_definition(manifest: Mapping[str, Any]) -> bool:
+    """Whether a manifest means to be an `apiextensions.k8s.io/v1` CRD."""
+    return (manifest.get("apiVersion"), manifest.get("kind")) == (
         "apiextensions.k8s.io/v1",
         "CustomResourceDefinition",
-    ):
+    )
+
+
+def definition(manifest: Mapping[str, Any]) -> Definition | None:
+    """Read a manifest; None when it is not a whole `apiextensions.k8s.io/v1` CRD."""
+    if not is_definition(manifest) or fault(manifest):
         return None
-    spec = manifest.get("spec")
-    if not isinstance(spec, Mapping) or not {"group", "names", "versions"} <= spec.keys():
-        return None
+    spec = manifest["spec"]
     served = (version["name"] for version in spec["versions"] if version.get("served"))
     return Definition(
         group=spec["group"],
@@ -80,6 +84,11 @@ def _without_prose(node: dict[str, Any], _source: Mapping[str, Any], _declares: 
     return node
 
 
+def _without_nulls(node: dict[str, Any], _source: Mapping[str, Any], _declares: bool) -> Any:
+    """A keyword that is null is as good as left out."""
+    return {key: value for key, value in node.items() if value is not None}
+
+
 def strict_schemas(manifest: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield each served version of a CRD with a JSON schema that refuses unknown fields."""
     for version in manifest["spec"]["versions"]:
@@ -94,7 +103,7 @@ def strict_schema(openapi: Mapping[str, Any]) -> dict[str, Any]:
     The result accepts what the API server accepts from a manifest with strict field validation,
     except for what JSON schema cannot say: CEL rules, list keys and name formats.
     """
-    root = _rebuild(openapi, _strict)
+    root = _rebuild(_rebuild(openapi, _without_nulls), _strict)
     properties = {"apiVersion": {"type": "string"}, "kind": {"type": "string"}}
     properties |= root.get("properties", {})
     properties["metadata"] = _object_meta(properties.get("metadata", {}))

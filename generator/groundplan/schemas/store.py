@@ -6,7 +6,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from groundplan.schemas import core, crd
+from groundplan.schemas import core, crd, crd_shape
 from groundplan.schemas.compilation import manifest_name, schema_name
 from groundplan.schemas.explain import did_you_mean, explain
 from groundplan.schemas.packs import Pack
@@ -93,6 +93,7 @@ class SchemaStore:
         self._core = core
         self._crds = tuple(crds)
         self._extra: dict[tuple[str, str], tuple[crd.Definition, Provenance]] = {}
+        self._unreadable: dict[tuple[str, str], Missing] = {}
         self._found: dict[KindId, Schema | Missing] = {}
 
     @classmethod
@@ -115,11 +116,15 @@ class SchemaStore:
         """Return a store that also knows these CRDs, which win over those it already has."""
         store = SchemaStore(self.kubernetes, self._core, self._crds)
         store._extra = dict(self._extra)
+        store._unreadable = dict(self._unreadable)
         for manifest in manifests:
             if found := crd.definition(manifest):
                 name = str(manifest["metadata"].get("name", ""))
                 where = Provenance(name, "", source, "", "")
                 store._extra[found.group, found.kind] = found, where
+                store._unreadable.pop((found.group, found.kind), None)
+            elif crd.is_definition(manifest):
+                store._unreadable |= _unreadable(manifest, source)
         return store
 
     def lookup(self, group: str, version: str, kind: str) -> Schema | Missing:
@@ -127,7 +132,8 @@ class SchemaStore:
         wanted = KindId(group, version, kind)
         found = self._found.get(wanted)
         if found is None:
-            found = self._found[wanted] = self._lookup(wanted)
+            found = self._unreadable.get((group, kind)) or self._lookup(wanted)
+            self._found[wanted] = found
         return found
 
     def validate_many(self, bodies: Iterable[Any]) -> Iterator[Errors | Missing]:
@@ -153,6 +159,8 @@ class SchemaStore:
         """Return the CustomResourceDefinition that brings a kind, or why there is none."""
         if extra := self._extra.get((group, kind)):
             return extra[0].manifest
+        if unreadable := self._unreadable.get((group, kind)):
+            return unreadable
         if line := self._crd_index.get((group, kind)):
             manifest: Mapping[str, Any] = line.pack.read(manifest_name(group, kind))
             return manifest
@@ -250,6 +258,15 @@ class SchemaStore:
         hint = did_you_mean(id.kind, {one.kind for one in known})
         where = f"{id.group}/{id.version}" if id.group else id.version
         return Missing(f"Kubernetes {self.kubernetes} has no {id.kind} in {where}{hint}", True)
+
+
+def _unreadable(manifest: Mapping[str, Any], source: str) -> dict[tuple[str, str], Missing]:
+    """Say of the kind that a malformed CRD names why it has no schema."""
+    match manifest:
+        case {"spec": {"group": str(group), "names": {"kind": str(kind)}}}:
+            why = crd_shape.fault(manifest)
+            return {(group, kind): Missing(f"{source} defines {kind}, but cannot be read: {why}")}
+    return {}
 
 
 def _schema(
