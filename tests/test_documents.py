@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -298,6 +299,33 @@ class TestLocate:
 
     def test_what_cannot_be_read_has_lines_up_to_the_fault(self):
         assert locate(b"a: 1\nb: [\n", 0, "/b") == 2
+
+    @pytest.mark.parametrize("start", [b"", b"\xef\xbb\xbf", b"# \xc3\xa4\n", b"# \xff\n"])
+    def test_what_stands_before_the_first_document_is_counted(self, start: bytes) -> None:
+        content = start + "---\na: ä\n---\nb: ö\nc: 1\n".encode()
+        lines = start.count(b"\n")
+        assert locate(content, 0, "/a") == lines + 2
+        assert locate(content, 1, "/c") == lines + 5
+
+    def test_a_file_is_cut_up_once(self) -> None:
+        def calls(count: int) -> int:
+            content = b"---\n".join(b"n: %d\n" % number for number in range(count))
+            counted = 0
+
+            def note(_frame: object, event: str, _argument: object) -> None:
+                nonlocal counted
+                counted += event == "call"
+
+            before = sys.getprofile()
+            sys.setprofile(note)
+            try:
+                for number in range(count):
+                    locate(content, number, "/n")
+            finally:
+                sys.setprofile(before)
+            return counted
+
+        assert calls(200) < 2.2 * calls(100)
 
 
 class TestLoad:

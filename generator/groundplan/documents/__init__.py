@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from operator import attrgetter
+from typing import Any, NamedTuple
 
 from groundplan.documents.composing import DocumentError, compose
 from groundplan.documents.emitting import dump
@@ -209,10 +211,39 @@ def _problem(
     return None
 
 
-@lru_cache(maxsize=32)
+class _Part(NamedTuple):
+    """Where one part of a file is, in bytes."""
+
+    document: int
+    first_line: int
+    start: int
+    end: int
+
+
+@lru_cache(maxsize=64)
+def _index(content: bytes) -> tuple[_Part, ...]:
+    """Cut a file up once, however many of its documents are asked for."""
+    # What is not UTF-8 keeps its length.
+    text = content.decode("utf-8", "surrogateescape")
+    chunks = [
+        (document, first_line, len(chunk.encode("utf-8", "surrogateescape")))
+        for chunk, first_line, document in _chunks(text.removeprefix(_BOM))
+    ]
+    # Only what stands before the first part is in none.
+    end = len(content) - sum(length for _, _, length in chunks)
+    parts = []
+    for document, first_line, length in chunks:
+        start, end = end, end + length
+        parts.append(_Part(document, first_line, start, end))
+    return tuple(parts)
+
+
+@lru_cache(maxsize=64)
 def _document_lines(content: bytes, document: int) -> Mapping[str, int]:
-    text = content.decode("utf-8", "replace").removeprefix(_BOM)
-    for chunk, first_line, index in reversed(tuple(_chunks(text))):
-        if index <= document:
-            return lines_of(chunk.encode(), first_line, document - index)
-    return {}
+    parts = _index(content)
+    place = bisect_right(parts, document, key=attrgetter("document")) - 1
+    if place < 0:
+        return {}
+    part = parts[place]
+    text = content[part.start : part.end].decode("utf-8", "replace")
+    return lines_of(text.encode(), part.first_line, document - part.document)
