@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from groundplan.errors import ToolError
 from groundplan.process import Command, Server, serving
-from groundplan.runners.client import Client, Request
+from groundplan.runners.client import Client, Endpoint, Request
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -27,6 +27,8 @@ SPACE_NEEDED = 256 * 1024 * 1024
 
 START_TIMEOUT = 90.0
 PORT_ATTEMPTS = 5
+PROBE_TIMEOUT = 2.0
+"""Another program that has the port may accept a connection and never speak."""
 
 _P256_ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
 _P256_HEAD = bytes.fromhex("30310201010420")
@@ -93,13 +95,8 @@ def running(
                     if not server.alive:
                         raise _ended(server, "apiserver.ended", "ended while it was needed")
 
-            client = Client(
-                port,
-                home / "certs/apiserver.crt",
-                token,
-                ensure_alive=ensure_alive,
-                deadline=deadline,
-            )
+            endpoint = Endpoint(port, home / "certs/apiserver.crt", token)
+            client = Client(endpoint, ensure_alive=ensure_alive, deadline=deadline)
             with client:
                 version = client.get("/version").body["gitVersion"]
                 yield ApiServer(client, version.removeprefix("v"))
@@ -146,7 +143,8 @@ def _answers(certificate: Path, token: str, port: int) -> bool:
     if not certificate.exists():
         return False
     try:
-        with Client(port, certificate, token, ensure_alive=lambda: None) as client:
+        endpoint = Endpoint(port, certificate, token)
+        with Client(endpoint, ensure_alive=lambda: None, timeout=PROBE_TIMEOUT) as client:
             return client.send(Request("GET", "/readyz"), attempts=1).ok
     except (ToolError, ssl.SSLError):
         return False

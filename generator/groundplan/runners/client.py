@@ -71,26 +71,36 @@ class Answer:
         return str(said or f"HTTP status {self.status}").strip()
 
 
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Where an API server is, how to know it, and who asks."""
+
+    port: int
+    certificate: Path
+    """The only one that is trusted."""
+    token: str
+
+
 class Client:
     """Authenticated calls to one API server. Use as a context manager."""
 
     def __init__(
         self,
-        port: int,
-        certificate: Path,
-        token: str,
+        endpoint: Endpoint,
         *,
         ensure_alive: Callable[[], None],
         deadline: float = float("inf"),
+        timeout: float = REQUEST_TIMEOUT,
     ) -> None:
-        self._port = port
+        self._port = endpoint.port
         # Trusts this certificate and no other. create_default_context would add strict rules that
         # the server's self-signed certificate does not follow.
         self._tls = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        self._tls.load_verify_locations(certificate)
-        self._authorization = f"Bearer {token}"
+        self._tls.load_verify_locations(endpoint.certificate)
+        self._authorization = f"Bearer {endpoint.token}"
         self._ensure_alive = ensure_alive
         self._deadline = deadline
+        self._timeout = timeout
         self._local = threading.local()
         self._connections: list[Connection] = []
         self._pool = ThreadPoolExecutor(IN_FLIGHT, "api")
@@ -162,7 +172,7 @@ class Client:
         """This thread's connection."""
         kept: Connection | None = getattr(self._local, "connection", None)
         if kept is None:
-            kept = self._local.connection = Connection(self._port, self._tls, REQUEST_TIMEOUT)
+            kept = self._local.connection = Connection(self._port, self._tls, self._timeout)
             self._connections.append(kept)
         return kept
 
