@@ -148,7 +148,7 @@ PROBLEMS = {
     "wrong-type": ("resources: c.yaml", ("syntax", "/resources", True)),
     "wrong-kind": ("kind: Deployment\nresources: [c.yaml]", ("syntax", "/kind", True)),
     "empty": ("kind: Kustomization", ("syntax", "", True)),
-    "twice": ("resources: [c.yaml, same.yaml]", ("kustomize", "/resources/1", True)),
+    "twice": ("resources: [c.yaml, same.yaml]", ("duplicate-object", "/resources/1", True)),
     "patch-for-nobody": (
         "resources: [c.yaml]\npatches: [{path: pod.yaml}]",
         ("kustomize", "/patches/0", True),
@@ -164,7 +164,7 @@ PROBLEMS = {
     ),
     "merge-without-base": (
         "configMapGenerator: [{name: x, behavior: merge, literals: [a=b]}]",
-        ("kustomize", "/configMapGenerator/0", True),
+        ("nothing-to-change", "/configMapGenerator/0", True),
     ),
     "generator-without-file": (
         "configMapGenerator: [{name: x, files: [nowhere]}]",

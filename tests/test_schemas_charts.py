@@ -181,6 +181,12 @@ def test_the_schema_of_a_chart_is_applied_to_the_values_over_the_defaults(tmp_pa
     )
 
 
+def test_values_that_are_not_there_are_told_from_those_that_are_refused(tmp_path: Path) -> None:
+    verdict = verdict_on(tmp_path, {"replicas": 9, "replica": 1}, schema=SCHEMA)
+    assert [pointer for pointer, _ in verdict.errors] == ["/replica", "/replicas"]
+    assert verdict.unknown == {"/replica"}
+
+
 def test_what_is_wrong_with_the_defaults_themselves_is_not_told(tmp_path: Path) -> None:
     schema = {"properties": {"extraArgs": {"type": "string"}, "replicas": {"type": "integer"}}}
     assert verdict_on(tmp_path, {"replicas": "1"}, schema=schema).errors == (
@@ -217,7 +223,8 @@ def test_a_chart_below_is_judged_by_its_own_defaults(tmp_path: Path) -> None:
     assert isinstance(defaults, ChartDefaults)
     values = {"below": {"enabled": True, "size": 3, "added": {"x": 1}, "sise": 1, "global": {}}}
     assert unknown_values(values, defaults) == ValuesVerdict(
-        (("/below/sise", 'the chart has no value "sise"; did you mean "size"?'),)
+        (("/below/sise", 'the chart has no value "sise"; did you mean "size"?'),),
+        unknown=frozenset({"/below/sise"}),
     )
 
 

@@ -25,9 +25,6 @@ ANY_OTHER = "KUS007"
 REFUSED = frozenset({"remote-base", "outside-tree", PLUGIN})
 """Problems that are findings although what is behind them cannot be evaluated."""
 UNSUPPORTED = "KUS008"
-DUPLICATE = "KUS006"
-TWICE = " is there twice"
-"""How the builder ends what it says of an object that a build has already."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,10 +93,11 @@ RULES = (
         ("cycle",),
     ),
     Rule(
-        DUPLICATE,
+        "KUS006",
         "No build has an object twice",
         Severity.HIGH,
         "Remove one of the two, or make it a patch of the other.",
+        ("duplicate-object",),
     ),
     Rule(
         ANY_OTHER,
@@ -158,8 +156,6 @@ def _rule_of(repository: Repository, unit: Unit, problem: Problem) -> str:
         return UNSUPPORTED
     if not problem.evaluated and problem.kind not in REFUSED:
         return UNSUPPORTED
-    if problem.message.endswith(TWICE):
-        return DUPLICATE
     return KINDS.get(problem.kind, ANY_OTHER)
 
 

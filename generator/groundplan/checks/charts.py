@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 
 EXACT = re.compile(r"v?\d+\.\d+\.\d+([-+][\w.+-]+)?|sha256:[0-9a-f]{64}")
 NO_SOURCE = "its source is not in this repository"
-UNKNOWN = "the chart has no value"
-"""How the comparison with a chart's defaults begins what it says of a value that is not there."""
 
 
 def _values_known(repository: Repository) -> Iterator[Outcome]:
@@ -46,7 +44,7 @@ def _judge(repository: Repository, check: Check, *, unknown: bool) -> Iterator[O
                 release.id,
             )
             for pointer, message in installed.verdict.errors
-            if message.startswith(UNKNOWN) == unknown
+            if (pointer in installed.verdict.unknown) == unknown
         ]
         yield from faults
         if not faults:

@@ -27,7 +27,8 @@ class Problem:
     """A stable word.
 
     Builds: `remote-base`, `plugin`, `helm-charts`, `outside-tree`, `outside-root`, `missing-path`,
-    `cycle`, `syntax`, `kustomize` (it would refuse), `unsupported`, `not-an-object`.
+    `cycle`, `syntax`, `duplicate-object`, `nothing-to-change`, `kustomize` (it would refuse
+    otherwise), `unsupported`, `not-an-object`.
     Engines: `other-source`, `other-cluster`, `missing-variable`, `substitution`, `resource-set`,
     `values`, `generator`, `clusters`, `template`, `duplicate`.
     """

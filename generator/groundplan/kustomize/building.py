@@ -251,7 +251,7 @@ class Builder:
                         layer.items, generators.make(kind, entry, shared, read, origin)
                     )
                 except RefusedError as fault:
-                    if not (layer.problems and "does not exist" in fault.message):
+                    if not (layer.problems and fault.kind == generators.NOTHING_TO_CHANGE):
                         raise place.problem(fault, pointer) from fault
 
     def _reader(self, place: _Place, pointer: str) -> Callable[[str], bytes]:

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 Read = Callable[[str], bytes]
 """Gives the content of a file named in the kustomization."""
 
+NOTHING_TO_CHANGE = "nothing-to-change"
+"""The kind of problem of a generator that changes an object which is not there."""
+
 _LINE = 70
 _REWRITTEN = str.maketrans("013ae", "ghkmt")
 _ESCAPED = str.maketrans(
@@ -75,7 +78,8 @@ def absorb(items: Items, item: Item) -> None:
         raise RefusedError(f"several objects could take the generated {item.id}")
     if not found:
         if item.behavior in ("merge", "replace"):
-            raise RefusedError(f"{item.id} does not exist; its generator cannot {item.behavior}")
+            message = f"{item.id} does not exist; its generator cannot {item.behavior}"
+            raise RefusedError(message, NOTHING_TO_CHANGE)
         items.append(item)
         return
     if item.behavior not in ("merge", "replace"):

@@ -206,7 +206,7 @@ class Items:
         """
         identity = item.id
         if any(identity.equals(other.id) for other in self.members if other.name == identity.name):
-            raise RefusedError(f"{identity} is there twice")
+            raise RefusedError(f"{identity} is there twice", "duplicate-object")
         self.members.append(item)
 
     def extend(self, items: Iterable[Item]) -> None:
@@ -215,7 +215,7 @@ class Items:
         for item in items:
             key = (item.gvk, item.name, item.id.effective_namespace)
             if key in known:
-                raise RefusedError(f"{item.id} is there twice")
+                raise RefusedError(f"{item.id} is there twice", "duplicate-object")
             known.add(key)
             self.members.append(item)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from enum import Enum, auto
 from typing import Any
 
 from groundplan.schemas.charts import ChartDefaults
@@ -29,6 +30,14 @@ _EVERYWHERE = frozenset(("global", "tags"))
 """Keys of Helm itself, which the charts below may read."""
 
 
+class _Sort(Enum):
+    """What can be said of a value."""
+
+    UNKNOWN = auto()
+    REFUSED = auto()
+    UNSEEN = auto()
+
+
 @dataclass(frozen=True, slots=True)
 class ValuesVerdict:
     """What is wrong with the values of a release, and what nobody could say."""
@@ -37,6 +46,8 @@ class ValuesVerdict:
     """JSON pointers into the values, and sentences."""
     not_evaluated: tuple[tuple[str, str], ...] = field(default=())
     """JSON pointers of values that were accepted unseen, and why."""
+    unknown: frozenset[str] = frozenset()
+    """Those of the errors' pointers where the chart has no value at all."""
 
 
 def unknown_values(values: Mapping[str, Any], chart: ChartDefaults) -> ValuesVerdict:
@@ -47,17 +58,22 @@ def unknown_values(values: Mapping[str, Any], chart: ChartDefaults) -> ValuesVer
     """
     errors = dict(_schema_errors(values, chart))
     not_evaluated: dict[str, str] = {}
-    for path, message, evaluated in _walk(values, chart, ()):
-        (errors if evaluated else not_evaluated)[path] = message
+    unknown: set[str] = set()
+    for path, message, sort in _walk(values, chart, ()):
+        (not_evaluated if sort is _Sort.UNSEEN else errors)[path] = message
+        if sort is _Sort.UNKNOWN:
+            unknown.add(path)
     if chart.schema is not None and (reason := _uncheckable(chart)):
         not_evaluated[""] = reason
-    return ValuesVerdict(tuple(sorted(errors.items())), tuple(sorted(not_evaluated.items())))
+    return ValuesVerdict(
+        tuple(sorted(errors.items())), tuple(sorted(not_evaluated.items())), frozenset(unknown)
+    )
 
 
 def _walk(
     values: Mapping[str, Any], chart: ChartDefaults, at: Path
-) -> Iterator[tuple[str, str, bool]]:
-    """Yield a pointer, a message and whether it was evaluated."""
+) -> Iterator[tuple[str, str, _Sort]]:
+    """Yield a pointer, a message and what sort it is of."""
     for key, value in values.items():
         dependency = chart.dependencies.get(key) if not at else None
         if isinstance(dependency, ChartDefaults):
@@ -73,26 +89,29 @@ def _walk(
 
 def _unseen(
     key: str, value: Any, chart: ChartDefaults, dependency: Missing
-) -> Iterator[tuple[str, str, bool]]:
+) -> Iterator[tuple[str, str, _Sort]]:
     """Accept the values of a chart whose defaults are not there, as far as they are not known."""
     if not isinstance(value, Mapping):
         return
     if not isinstance(chart.values.get(key), Mapping):
-        yield pointer((key,)), dependency.reason, False
+        yield pointer((key,)), dependency.reason, _Sort.UNSEEN
         return
     own = {name: below for name, below in value.items() if name != "enabled"}
     for path, _, _ in _walk(own, chart, (key,)):
-        yield path, dependency.reason, False
+        yield path, dependency.reason, _Sort.UNSEEN
 
 
-def _entry(key: str, value: Any, chart: ChartDefaults, at: Path) -> Iterator[tuple[str, str, bool]]:
+def _entry(
+    key: str, value: Any, chart: ChartDefaults, at: Path
+) -> Iterator[tuple[str, str, _Sort]]:
     """Look at one key of an object whose defaults are known."""
     path = (*at, key)
     defaults = _at(chart.values, at)
     if key not in defaults:
         if not _is_open(defaults, key, chart, at):
             known = {*defaults, *_mentioned(chart, at)}
-            yield pointer(path), f'the chart has no value "{key}"{did_you_mean(key, known)}', True
+            message = f'the chart has no value "{key}"{did_you_mean(key, known)}'
+            yield pointer(path), message, _Sort.UNKNOWN
         return
     default = defaults[key]
     if not isinstance(default, Mapping) or not default or _passes_on(key):
@@ -100,12 +119,12 @@ def _entry(key: str, value: Any, chart: ChartDefaults, at: Path) -> Iterator[tup
     if isinstance(value, Mapping):
         yield from _walk(value, chart, path)
     elif value is not None:
-        yield pointer(path), "the chart has an object here", True
+        yield pointer(path), "the chart has an object here", _Sort.REFUSED
 
 
 def _dependency(
     values: Mapping[str, Any], dependency: ChartDefaults, chart: ChartDefaults, key: str
-) -> Iterator[tuple[str, str, bool]]:
+) -> Iterator[tuple[str, str, _Sort]]:
     """Look at the values of a chart below, which the chart above may add to."""
     added = chart.values.get(key)
     known = ChartDefaults(
@@ -123,9 +142,11 @@ def _dependency(
     # Helm itself reads `enabled`, through the condition in Chart.yaml.
     own = {name: value for name, value in values.items() if name != "enabled"}
     verdict = unknown_values(own, known)
-    for found, evaluated in ((verdict.errors, True), (verdict.not_evaluated, False)):
-        for path, message in found:
-            yield pointer((key,)) + path, message, evaluated
+    for path, message in verdict.errors:
+        sort = _Sort.UNKNOWN if path in verdict.unknown else _Sort.REFUSED
+        yield pointer((key,)) + path, message, sort
+    for path, message in verdict.not_evaluated:
+        yield pointer((key,)) + path, message, _Sort.UNSEEN
 
 
 def _below(
