@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from click.testing import CliRunner, Result
 
 import groundplan
+from groundplan import checks, repository
 from groundplan.cli import main
 from groundplan.errors import ExitCode
 from groundplan.toolchain import Absent
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 GOOD = "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: web\n  namespace: default\n"
 DEFINITION = """\
@@ -283,3 +289,22 @@ def test_kubeconform_that_cannot_be_had_is_told(
     done = CliRunner().invoke(main, ["check", str(place)])
     assert done.exit_code == ExitCode.CLEAN
     assert "  KCF001  kubeconform: not here; install it\n" in done.stdout
+
+
+def test_garbage_is_not_collected_while_a_repository_is_checked(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    collecting = []
+    for module, name in ((repository, "load"), (checks, "run")):
+        whole = getattr(module, name)
+
+        def noted(
+            *words: object, whole: Callable[..., object] = whole, **options: object
+        ) -> object:
+            collecting.append(gc.isenabled())
+            return whole(*words, **options)
+
+        monkeypatch.setattr(module, name, noted)
+    assert check(place).exit_code == ExitCode.CLEAN
+    assert collecting == [False, False]
+    assert gc.isenabled()

@@ -65,17 +65,19 @@ def command(  # noqa: PLR0913, PLR0917 - click passes each option by itself
     """
     from groundplan.checks import run
     from groundplan.findings import Report, Severity
+    from groundplan.garbage import uncollected
     from groundplan.report import Format, render
     from groundplan.repository import load
     from groundplan.second_opinion import ask
 
     if output is not None:
         _refuse_missing_folder(output)
-    repository = load(path, kubernetes=kubernetes, schemas=schemas)
-    report = run(repository, only=only, subject=str(path))
-    if second and not only:
-        report = Report((*report.results, ask(repository)), report.subject)
-    text = render(report, Format(form))
+    with uncollected():
+        repository = load(path, kubernetes=kubernetes, schemas=schemas)
+        report = run(repository, only=only, subject=str(path))
+        if second and not only:
+            report = Report((*report.results, ask(repository)), report.subject)
+        text = render(report, Format(form))
     if output is None:
         _show(text, form)
     else:

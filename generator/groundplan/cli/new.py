@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import gc
 import shlex
 import sys
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from groundplan.errors import ExitCode, UsageError
+from groundplan.garbage import uncollected
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from groundplan.answers import Answers
     from groundplan.findings import Report
     from groundplan.template import Template
@@ -55,22 +52,12 @@ def command(
         answers = given.Answers(chosen)
     else:
         answers = _asked(blueprint, chosen)
-    with _uncollected():
+    with uncollected():
         created = scaffold.create(blueprint, answers, directory, _load_checks)
         click.echo(f"{directory}: rendered from {blueprint.version}, first commit {created.commit}")
         findings = bool(_check(directory).at_least(Severity.MEDIUM))
     click.echo(_next_steps(directory, created.repository, findings))
     return ExitCode.FINDINGS if findings else ExitCode.CLEAN
-
-
-@contextmanager
-def _uncollected() -> Iterator[None]:
-    """Looking for garbage in a process this short costs a tenth of its time and finds little."""
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.enable()
 
 
 def _asked(blueprint: Template, chosen: dict[str, str]) -> Answers:
