@@ -21,8 +21,6 @@ import pytest
 from groundplan import toolchain
 from groundplan.errors import NotEvaluatedError, ToolError, UsageError
 from groundplan.findings import Report, Severity
-from groundplan.podtemplates import pod
-from groundplan.rejections import faults, pointer
 from groundplan.repository import Repository
 from groundplan.resources import Origin, Resource
 from groundplan.runners.apiserver import Binaries, running, unused_port
@@ -30,6 +28,8 @@ from groundplan.runners.client import Request, apply
 from groundplan.schemas import default_charts, default_store
 from groundplan.tree import Tree
 from groundplan.verify import verify
+from groundplan.verify.pod_templates import pod
+from groundplan.verify.rejections import faults, pointer
 
 UNIT = """apiVersion: kustomize.toolkit.fluxcd.io/v1
 kind: Kustomization

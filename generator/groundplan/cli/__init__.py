@@ -10,6 +10,7 @@ import errno
 import os
 import pkgutil
 import platform
+import signal
 import sys
 import traceback
 from importlib import import_module
@@ -73,6 +74,8 @@ class CommandLine(click.Group):
         extra |= {"complete_var": complete_var, "windows_expand_args": windows_expand_args}
         if not standalone_mode:
             return super().main(args, prog_name, standalone_mode=False, **extra)
+        # Being asked to end is like ^C: whatever was started is ended first.
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
         try:
             code = super().main(args, prog_name, standalone_mode=False, **extra)
             sys.stdout.flush()

@@ -72,7 +72,6 @@ def command(  # noqa: PLR0913, PLR0917 - click passes each option by itself
     the `--fail-on` severity, 1 when there is one, 2 when the command cannot be carried out, 3
     when there is nothing to apply, and 4 when a program is missing or fails.
     """
-    import signal
     import time
     from functools import partial
 
@@ -83,8 +82,6 @@ def command(  # noqa: PLR0913, PLR0917 - click passes each option by itself
     from groundplan.runners.apiserver import running
     from groundplan.verify import verify
 
-    # Being asked to end is like ^C: whatever was started is ended first.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
     repository = load(path, kubernetes=kubernetes, schemas=schemas)
     binaries = _binaries(repository.kubernetes, offline)
     start = partial(running, binaries, deadline=time.monotonic() + timeout)

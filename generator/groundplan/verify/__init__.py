@@ -19,17 +19,17 @@ from groundplan.findings import (
     Severity,
     Skipped,
 )
-from groundplan.rehearsal import Rehearsal
+from groundplan.verify.rehearsal import Rehearsal
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from contextlib import AbstractContextManager
 
     from groundplan.gitops.model import Cluster
-    from groundplan.rejections import Fault
     from groundplan.repository import Repository
     from groundplan.resources import Origin, Resource
     from groundplan.runners.apiserver import ApiServer
+    from groundplan.verify.rejections import Fault
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,11 +8,11 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
-from groundplan import podtemplates
 from groundplan.errors import ToolError
-from groundplan.rejections import Fault, faults
 from groundplan.runners.client import Request, apply
 from groundplan.runners.kinds import Served, discover
+from groundplan.verify import pod_templates
+from groundplan.verify.rejections import Fault, faults
 
 if TYPE_CHECKING:
     from groundplan.gitops.model import Cluster, Unit
@@ -260,13 +260,13 @@ class Rehearsal:
 
     def _admit_pods(self) -> None:
         """Ask for one pod of each workload, now that all is there that pods refer to."""
-        pods = [(r, body) for r in self._taken if (body := podtemplates.pod(r)) is not None]
+        pods = [(r, body) for r in self._taken if (body := pod_templates.pod(r)) is not None]
         requests = [_pod_request(resource, body) for resource, body in pods]
         for (resource, body), answer in zip(pods, self._client.send_all(requests), strict=True):
             if answer.ok:
                 self._verdicts.admitted(resource)
                 continue
-            place = podtemplates.template_pointer(resource)
+            place = pod_templates.template_pointer(resource)
             for fault in faults(answer.body, body):
                 self._verdicts.turned_away(resource, Fault(place + fault.pointer, fault.message))
 
