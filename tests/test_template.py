@@ -367,6 +367,28 @@ def test_a_team_may_deploy_to_its_own_namespaces_only() -> None:
     assert project["sourceRepos"] == ["https://github.com/acme/*"]
 
 
+@pytest.mark.parametrize("engine", ENGINES)
+def test_who_edits_a_namespace_edits_its_routes_and_monitors_but_runs_no_prometheus(
+    engine: str,
+) -> None:
+    editing = [
+        resource
+        for role in objects(rendered(engine), "ClusterRole")
+        if "rbac.authorization.k8s.io/aggregate-to-edit" in role["metadata"].get("labels", {})
+        for rule in role["rules"]
+        if "create" in rule["verbs"]
+        for resource in rule["resources"]
+    ]
+
+    assert sorted(editing) == [
+        "grpcroutes",
+        "httproutes",
+        "podmonitors",
+        "prometheusrules",
+        "servicemonitors",
+    ]
+
+
 def test_the_project_that_argocd_makes_by_itself_allows_nothing() -> None:
     project = one(rendered("argocd"), "bootstrap/projects/default.yaml")["spec"]
 
