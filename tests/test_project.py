@@ -23,6 +23,7 @@ ONLY_IMPORTED_BY = {
     "copier": ("copier_adapter/",),
     "click": ("cli/",),
     "questionary": ("cli/",),
+    "rich": ("cli/",),
 }
 """The impure ends, and the modules that stand there."""
 
