@@ -72,7 +72,7 @@ class Repository:
         """Read everything out of a tree that is already in memory."""
         parsed: dict[str, tuple[Document, ...]] = {}
         problems: list[YamlProblem] = []
-        for path in _manifest_paths(tree):
+        for path in manifest_paths(tree):
             parsed[path], found = yaml_documents.parse(path, tree.files[path])
             problems.extend(found)
         written = yaml_documents.resources(
@@ -229,7 +229,7 @@ def _answers(tree: Tree) -> Mapping[str, Any] | None:
     return parsed[0].body
 
 
-def _manifest_paths(tree: Tree) -> Iterator[str]:
+def manifest_paths(tree: Tree) -> Iterator[str]:
     """Walk the YAML files, leaving out hidden ones and the templates inside Helm charts."""
     charts = {
         posixpath.dirname(path) for path in tree.files if posixpath.basename(path) == "Chart.yaml"

@@ -1,0 +1,135 @@
+"""A comparison as text, JSON or Markdown: the atom, its line, who mends it, whom it affects."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from groundplan import __version__
+from groundplan.posture.model import Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from groundplan.posture.comparison import Comparison, Gap, Judged
+
+SCHEMA = "groundplan.dev/posture-diff/v1"
+MARKER = "<!-- groundplan posture diff -->"
+"""Lets a bot find its own comment."""
+COMMENT_LIMIT = 60_000
+"""Characters; GitHub takes comments of 65,536."""
+
+
+def text(comparison: Comparison) -> str:
+    """Write a comparison for people."""
+    lines = [line for judged in comparison.changes for line in _lines(judged)]
+    for gap in comparison.gaps:
+        where = f"{gap.cluster}: " if gap.cluster else ""
+        lines += [f"INCOMPARABLE  {where}{gap.subject}: {gap.reason}", f"    at {gap.location}"]
+    lines += _not_evaluated(comparison)
+    return "\n".join((*lines, summary(comparison))) + "\n"
+
+
+def _lines(judged: Judged) -> Iterator[str]:
+    """Write one change."""
+    change = judged.change
+    head = f"{change.verdict.upper()}  {change.dimension}  {change.subject}: {change.atom}"
+    yield f"{head} ({change.detail})" if change.detail else head
+    clusters = f" on {', '.join(judged.clusters)}" if judged.clusters else ""
+    yield f"    at {judged.location}{clusters}"
+    yield f"    fix: {judged.fix.name} ({judged.fix.because})"
+    yield f"    affects: {judged.affected.name} ({judged.affected.because})"
+
+
+def _not_evaluated(comparison: Comparison) -> list[str]:
+    return [f"NOT EVALUATED  {name}: {why}" for name, why in comparison.not_evaluated.items()]
+
+
+def summary(comparison: Comparison) -> str:
+    """Say in one line how the two sides stand to each other."""
+    counts = {v: len(comparison.of(v)) for v in Verdict}
+    counts[Verdict.INCOMPARABLE] += len(comparison.gaps)
+    said = ", ".join(f"{number} {verdict}" for verdict, number in counts.items() if number)
+    where = ", ".join(comparison.clusters) or "no cluster"
+    return f"{said or 'nothing changed'} in {', '.join(comparison.evaluated)} on {where}"
+
+
+def as_json(comparison: Comparison) -> str:
+    """Write a comparison for programs; fields are added, never changed."""
+    body = {
+        "schema": SCHEMA,
+        "tool": {"name": "groundplan", "version": __version__},
+        "clusters": list(comparison.clusters),
+        "evaluated": list(comparison.evaluated),
+        "notEvaluated": [
+            {"dimension": name, "reason": why} for name, why in comparison.not_evaluated.items()
+        ],
+        "changes": [_change(judged) for judged in comparison.changes],
+        "incomparable": [_gap(gap) for gap in comparison.gaps],
+    }
+    return json.dumps(body, indent=2, ensure_ascii=False) + "\n"
+
+
+def _change(judged: Judged) -> dict[str, Any]:
+    change = judged.change
+    return {
+        "fingerprint": change.fingerprint,
+        "dimension": change.dimension,
+        "verdict": change.verdict,
+        "subject": str(change.subject),
+        "atom": change.atom,
+        "detail": change.detail,
+        "clusters": list(judged.clusters),
+        "path": judged.location.path,
+        "line": judged.location.line,
+        "pointer": judged.location.pointer,
+        "fixOwner": {"name": judged.fix.name, "because": judged.fix.because},
+        "affectedOwner": {"name": judged.affected.name, "because": judged.affected.because},
+    }
+
+
+def _gap(gap: Gap) -> dict[str, Any]:
+    return {
+        "cluster": gap.cluster,
+        "subject": gap.subject,
+        "reason": gap.reason,
+        "path": gap.location.path,
+        "line": gap.location.line,
+    }
+
+
+def markdown(comparison: Comparison) -> str:
+    """Write a comparison as the comment of a pull request."""
+    lines = [MARKER, f"**Posture**: {summary(comparison)}", ""]
+    rows = [_row(judged) for judged in comparison.changes]
+    rows += [
+        f"| incomparable | {_cell(gap.subject)} | {_cell(gap.reason)} | {gap.location} | | |"
+        for gap in comparison.gaps
+    ]
+    if rows:
+        lines += ["| verdict | who | what | where | fix | affects |", "|---|---|---|---|---|---|"]
+    for done, row in enumerate(rows):
+        if sum(map(len, lines)) > COMMENT_LIMIT:
+            lines.append(f"\n{len(rows) - done} more are in the text report.")
+            break
+        lines.append(row)
+    lines += ["", *(f"- {line}" for line in _not_evaluated(comparison))]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _row(judged: Judged) -> str:
+    change = judged.change
+    cells = (
+        change.verdict,
+        str(change.subject),
+        change.atom,
+        str(judged.location),
+        judged.fix.name,
+        judged.affected.name,
+    )
+    return f"| {' | '.join(map(_cell, cells))} |"
+
+
+def _cell(words: str) -> str:
+    """Write words so that a table and GitHub's mentions leave them alone."""
+    return " ".join(words.split()).replace("|", "\\|").replace("<", "&lt;").replace("@", "@&#8203;")
