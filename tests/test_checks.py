@@ -34,6 +34,7 @@ from groundplan.schemas.compilation import Brought, crd_documents
 from groundplan.schemas.crd import definition
 from groundplan.toolchain import Absent, Tool
 from groundplan.tree import Tree
+from tests.gitops_trees import config_map, flux, git_source, gotk_sync, several
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -669,3 +670,51 @@ def test_the_kubernetes_version_is_asked_for_answered_or_newest(
         (tmp_path / ".copier-answers.yml").write_text(answers)
     assert load(tmp_path, kubernetes=asked, schemas=tmp_path).kubernetes == version
     assert opened == [(version, tmp_path)]
+
+
+def gateway(
+    tag: str, path: str = "./config/crd", kind: str = "Gateway", needs: str = "crds"
+) -> str:
+    """A unit with one object; another takes definitions from a known place, if tag and path fit."""
+    files = {
+        "clusters/one/flux-system/gotk-sync.yaml": gotk_sync("one"),
+        "clusters/one/crds.yaml": several(
+            git_source("gateway-api", "https://github.com/kubernetes-sigs/gateway-api").replace(
+                "spec: {", f"spec: {{ref: {{tag: {tag}}}, "
+            ),
+            flux("crds", path).replace("name: flux-system}\n", "name: gateway-api}\n"),
+        ),
+        "clusters/one/apps.yaml": flux("apps", "./apps", f"dependsOn: [{{name: {needs}}}]"),
+        "clusters/one/other.yaml": flux("other", "./other"),
+        "other/map.yaml": config_map("a"),
+        "apps/gateway.yaml": (
+            f"apiVersion: gateway.networking.k8s.io/v1\nkind: {kind}\n"
+            "metadata: {name: web, namespace: default}\n"
+        ),
+    }
+    (result,) = checks.run(repository(files), only=["GIT006"]).results
+    skipped = [f"skipped {o.subject}" for o in result.not_evaluated]
+    found = [finding.message.partition(": ")[2] for finding in result.findings]
+    return "; ".join([*found, *skipped]) or "passed"
+
+
+def test_a_known_source_brings_its_kinds() -> None:
+    assert gateway("v1.6.1") == "passed"
+
+
+def test_what_uses_a_known_source_has_to_wait_for_it() -> None:
+    assert gateway("v1.6.1", needs="other") == (
+        "Kustomization flux-system/crds applies the definition of its kind, "
+        "and nothing waits for that"
+    )
+
+
+def test_a_known_source_brings_no_other_kinds() -> None:
+    assert gateway("v1.6.1", kind="Gatewy") == (
+        "nothing in this repository brings the definition of its kind"
+    )
+
+
+@pytest.mark.parametrize(("tag", "path"), [("v1.0.0", "./config/crd"), ("v1.6.1", "./config")])
+def test_nobody_knows_what_another_version_or_folder_brings(tag: str, path: str) -> None:
+    assert gateway(tag, path) == "skipped gateway.networking.k8s.io Gateway"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from groundplan.checks import Check
+from groundplan.checks import Check, _known
 from groundplan.findings import Outcome, Passed, Severity, Skipped
 from groundplan.gitops.model import Engine, Unit
 from groundplan.schemas import Missing
@@ -204,6 +204,10 @@ def _definitions(graph: Graph) -> Mapping[tuple[str, str], Sequence[Unit]]:
         match resource.body.get("spec"):
             case {"group": str(group), "names": {"kind": str(kind)}}:
                 found.setdefault((group, kind), []).append(unit)
+    for key, component in _known.sources(graph).items():
+        for name in component.kinds:
+            group, _, kind = name.rpartition("/")
+            found.setdefault((group, kind), []).append(graph.units[key])
     return found
 
 
@@ -249,7 +253,7 @@ def _by_chart(
 
 def _doubt(graph: Graph, unit: Unit, group: str, *, known: bool) -> str:
     """Why a kind may be defined although it does not look so; empty when it cannot be."""
-    if not graph.complete:
+    if not graph.complete_without(_known.sources(graph).keys()):
         return _incomplete(graph)
     if not known and group.endswith(PLACE_GROUPS):
         return "its definition comes with the cluster"
@@ -264,7 +268,7 @@ def _brings(repository: Repository, release: Release, resource: Resource) -> boo
     """Whether a chart is known to bring the definition of an object's kind."""
     schema = repository.schemas.lookup(resource.id.group, resource.id.version, resource.id.kind)
     if isinstance(schema, Missing) or not release.chart:
-        return False
+        return _known.chart_brings(release, resource.id.group, resource.id.kind)
     component = schema.provenance.component
     return component in {release.chart, repository.components.get(release.chart)}
 

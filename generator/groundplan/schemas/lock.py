@@ -29,6 +29,14 @@ class ModuleFiles:
 
 
 @dataclass(frozen=True, slots=True)
+class GitFolder:
+    """A folder of a git repository that holds CRDs and nothing else."""
+
+    repository: str
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
 class LockedRelease:
     """A Kubernetes release."""
 
@@ -52,6 +60,8 @@ class LockedComponent:
     """`group/Kind` of each."""
     module: ModuleFiles | None
     url: str
+    git: GitFolder | None = None
+    """What an engine applies at the tag that is the version."""
 
     @property
     def may_be_bundled(self) -> bool:
@@ -118,6 +128,7 @@ def component(name: str, entry: Mapping[str, Any]) -> LockedComponent:
         kinds=tuple(entry["kinds"]),
         module=_module(entry.get("module")),
         url=entry.get("url", ""),
+        git=GitFolder(**entry["git"]) if "git" in entry else None,
     )
 
 
