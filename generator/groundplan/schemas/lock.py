@@ -30,7 +30,7 @@ class ModuleFiles:
 
 @dataclass(frozen=True, slots=True)
 class GitFolder:
-    """A folder of a git repository that holds CRDs and nothing else."""
+    """A folder of a git repository that holds these CRDs and no others."""
 
     repository: str
     path: str
