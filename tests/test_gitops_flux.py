@@ -203,7 +203,7 @@ def test_a_fleet_gets_its_facts_from_each_cluster() -> None:
 
 def test_what_lies_in_another_repository_is_not_evaluated() -> None:
     infra = units(load(fleet())["staging"])["infra"]
-    assert infra.paths == ("components/staging",)
+    assert infra.paths == ()
     assert infra.resources == ()
     assert faults(infra) == [("other-source", "/spec/sourceRef", False)]
 

@@ -11,7 +11,7 @@ from typing import Any
 from groundplan import documents
 from groundplan.gitops import globs
 from groundplan.gitops.argo_scope import in_namespace
-from groundplan.gitops.model import Problem, Release, Values
+from groundplan.gitops.model import Elsewhere, Problem, Release, Values
 from groundplan.gitops.scene import Scene, dig, entries, folder, maps, section
 from groundplan.kustomize import BuildError
 from groundplan.resources import Origin, Resource
@@ -96,7 +96,10 @@ class Sources:
             return
         if not self._is_here(str(source.get("repoURL", ""))):
             message = f"its source is in {source.get('repoURL')}; nothing is fetched"
-            self._problem("other-source", message, pointer, evaluated=False)
+            origin = self._application.origin
+            place = _elsewhere(source)
+            problem = Problem("other-source", message, origin, pointer, False, place)
+            self._result.problems.append(problem)
             return
         path = folder(str(source["path"]))
         if not self._scene.argo_builder.files.is_folder(path):
@@ -333,3 +336,11 @@ def _parameter(name: str, value: Any) -> dict[str, Any]:
         body = {part.replace("\\.", "."): body}
     result: dict[str, Any] = body
     return result
+
+
+def _elsewhere(source: Mapping[str, Any]) -> Elsewhere | None:
+    """The folder that an Application takes unchanged from another repository."""
+    if any(source.get(name) for name in ("kustomize", "directory", "helm", "plugin")):
+        return None
+    revision = str(source.get("targetRevision") or "")
+    return Elsewhere(str(source.get("repoURL")), revision, folder(str(source["path"])))

@@ -12,7 +12,7 @@ from groundplan.gitops.flux_build import FluxBuilds
 from groundplan.gitops.flux_entry import GROUP, Entry, find, source_of
 from groundplan.gitops.flux_objects import Objects, Waiting, reference
 from groundplan.gitops.flux_release import releases_of
-from groundplan.gitops.model import Cluster, Engine, Problem, Unit
+from groundplan.gitops.model import Cluster, Elsewhere, Engine, Problem, Unit
 from groundplan.gitops.ordering import Key, in_order
 from groundplan.gitops.scene import Scene, dig, folder, maps, same_repository, section
 from groundplan.gitops.sops import decrypted
@@ -36,7 +36,8 @@ class _Applied:
     """A Kustomization that has been followed."""
 
     unit: Resource
-    path: str
+    path: str | None
+    """The folder of this repository; None when it takes its objects from elsewhere."""
     resources: tuple[Resource, ...] = ()
     unresolved: tuple[Resource, ...] = ()
     problems: list[Problem] = field(default_factory=list)
@@ -69,15 +70,17 @@ class _Walk:
 
     def _follow(self, unit: Resource) -> list[Resource]:
         """Build one Kustomization; give those that it applies in turn."""
-        applied = _Applied(unit, folder(str(dig(unit.body, "spec", "path", default="./"))))
+        path = folder(str(dig(unit.body, "spec", "path", default="./")))
+        applied = _Applied(unit, path)
         self._applied[unit.id.key] = applied
         artifact = self._artifact(unit)
         reason = None if artifact else self._elsewhere(unit)
         if reason:
             applied.problems.append(reason)
+            applied.path = None
             return []
         if artifact:
-            applied.path = artifact.folder(applied.path)
+            applied.path = artifact.folder(path)
         build = artifact.build(unit) if artifact else self._builds.build(unit)
         applied.problems.extend(build.problems)
         self._waiting.arrived(self._objects.build(build.resources))
@@ -115,7 +118,8 @@ class _Walk:
             return None
         what = f"is in {url}" if url else "is not in this repository"
         message = f"its source {source.kind} {source.name} {what}; nothing is fetched"
-        return Problem("other-source", message, unit.origin, "/spec/sourceRef", False)
+        place = _as_it_lies(unit, found) if found else None
+        return Problem("other-source", message, unit.origin, "/spec/sourceRef", False, place)
 
     def _variables(self, applied: _Applied) -> Variables:
         known: dict[str, str] = {}
@@ -164,7 +168,7 @@ class _Walk:
         return Unit(
             id=unit.id,
             origin=unit.origin,
-            paths=(applied.path,),
+            paths=() if applied.path is None else (applied.path,),
             depends_on=tuple(_depends_on(unit)),
             wave=0,
             resources=tuple(sorted(applied.resources, key=_apply_order)),
@@ -215,3 +219,18 @@ def _unevaluated(resources: Iterable[Resource]) -> Iterator[Problem]:
         if resource.id.kind == "ResourceSet" and resource.id.group == "fluxcd.controlplane.io":
             message = f"{resource.id} is rendered in the cluster; its objects are not evaluated"
             yield Problem("resource-set", message, resource.origin, "/spec", False)
+
+
+def _as_it_lies(unit: Resource, source: Resource) -> Elsewhere | None:
+    """The folder that a Kustomization takes unchanged from another Git repository."""
+    spec = unit.body["spec"]
+    changes = ("patches", "components", "namePrefix", "nameSuffix", "postBuild", "suspend")
+    if source.id.kind != "GitRepository" or any(spec.get(name) for name in changes):
+        return None
+    match dig(source.body, "spec", "ref"):
+        case {"tag": str(tag), **others} if not others:
+            revision = tag
+        case _:
+            revision = ""
+    url = str(dig(source.body, "spec", "url", default=""))
+    return Elsewhere(url, revision, folder(str(spec.get("path", ""))))

@@ -20,6 +20,17 @@ class Engine(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Elsewhere:
+    """A folder of another repository."""
+
+    repository: str
+    """Its address."""
+    revision: str
+    """A tag, branch or commit; empty when it is none of these."""
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
 class Problem:
     """Something that kept a unit from being built whole."""
 
@@ -37,6 +48,8 @@ class Problem:
     pointer: str = ""
     evaluated: bool = True
     """False when the repository may be right but it could not be evaluated here."""
+    elsewhere: Elsewhere | None = None
+    """Where the objects of an `other-source` lie, when they are applied as they lie there."""
 
 
 @dataclass(frozen=True, slots=True)
