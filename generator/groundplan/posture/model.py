@@ -5,8 +5,10 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
-from groundplan.resources import Origin, Resource, ResourceId
+if TYPE_CHECKING:
+    from groundplan.resources import Origin, Resource, ResourceId
 
 
 class Verdict(StrEnum):
