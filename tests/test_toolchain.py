@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import json
 import os
+import subprocess
+import sys
 import tarfile
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -13,7 +15,7 @@ from typing import TYPE_CHECKING
 import pytest
 from click.testing import CliRunner
 
-from groundplan import process, toolchain
+from groundplan import lifeline, process, toolchain
 from groundplan.cli.doctor import command as doctor
 from groundplan.errors import ToolError, UsageError
 from groundplan.toolchain import Absent, Tool, gobuilds, recipes, releases
@@ -243,3 +245,15 @@ def test_a_server_is_gone_after_the_block(tmp_path, monkeypatch):
     with process.serving(command, tmp_path / "log") as server:
         assert server.alive
     assert not server.alive
+
+
+def test_a_folder_goes_whole_when_the_starter_dies(tmp_path):
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    for number in range(3_000):
+        (scratch / str(number)).touch()
+    argv = [sys.executable, "-I", "-S", lifeline.__file__, str(scratch), "/bin/sleep", "60"]
+    with subprocess.Popen(argv, stdin=subprocess.PIPE) as guard:
+        guard.stdin.close()
+        guard.wait(30)
+    assert not scratch.exists()

@@ -9,6 +9,7 @@ SIGTERM is passed on; SIGINT kills the program at once.
 from __future__ import annotations
 
 import os
+import select
 import shutil
 import signal
 import sys
@@ -31,8 +32,12 @@ def main(folder: str, *argv: str) -> int:
     child = os.posix_spawnp(argv[0], argv, os.environ, file_actions=closed)
     signal.signal(signal.SIGTERM, lambda *_: os.kill(child, signal.SIGTERM))
     signal.signal(signal.SIGINT, lambda *_: os.kill(child, signal.SIGKILL))
-    threading.Thread(target=_outlive_nobody, args=(child, folder), daemon=True).start()
+    watch = threading.Thread(target=_outlive_nobody, args=(child, folder), daemon=True)
+    watch.start()
     _, status = os.waitpid(child, 0)
+    if select.select([0], [], [], 0)[0]:
+        # The starter died too: ending now would cut the removal of its folder short.
+        watch.join()
     code = os.waitstatus_to_exitcode(status)
     return code if code >= 0 else 128 - code
 
