@@ -401,6 +401,17 @@ def test_what_cannot_become_a_repository_is_refused(
     assert caught.value.id == ("new.current-folder" if kind == "here" else "new.not-a-folder")
 
 
+@pytest.mark.parametrize("below", ["file/platform", "file/teams/platform"])
+def test_a_place_below_a_file_is_refused(below: str, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("kept")
+
+    with pytest.raises(UsageError) as caught:
+        create(BLUEPRINT, Answers({}), tmp_path / below)
+
+    assert caught.value.id == "new.no-parent"
+    assert (tmp_path / "file").read_text() == "kept"
+
+
 def test_a_failure_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(_: object, __: object, folder: Path, ___: object) -> None:
         folder.mkdir()

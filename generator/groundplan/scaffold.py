@@ -75,7 +75,7 @@ def create(
         checked(answers, template, Plan.of(computed["plan"]).namespaces)
         repository = str(computed["repository"])
 
-    destination.parent.mkdir(parents=True, exist_ok=True)
+    _make_parent(destination)
     with _stage(destination) as folder:
         copier_adapter.render(template, usable.values, folder, approve)
         with ThreadPoolExecutor(1) as beside:
@@ -84,6 +84,19 @@ def create(
             commit = committing.result()
         folder.rename(destination)
     return Created(commit, repository)
+
+
+def _make_parent(destination: Path) -> None:
+    """Make the folders above, where the path can lead to folders at all."""
+    try:
+        destination.parent.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, FileNotFoundError, NotADirectoryError) as error:
+        raise UsageError(
+            "new.no-parent",
+            "there cannot be a folder here",
+            where=str(error.filename or destination.parent),
+            fix="name a destination below folders, not below a file",
+        ) from error
 
 
 def require_vacant(destination: Path) -> None:
