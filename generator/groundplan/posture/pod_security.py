@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from groundplan.posture.model import Change, Dimension, State, Verdict
 from groundplan.posture.pod_security_checks import NEWEST, Level, mapping
 from groundplan.posture.pod_security_facts import facts
 from groundplan.posture.pod_security_levels import PREFIX, admitted, labels
+from groundplan.posture.workloads import bodies
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -127,11 +128,7 @@ def _workloads(base: State, head: State) -> Iterator[Change]:
 
 def _pod_facts(state: State) -> dict[tuple[str, ...], tuple[Resource, Facts]]:
     """The facts of every workload of a cluster."""
-    accounts: dict[tuple[str, str], Mapping[str, Any]] = {
-        (r.id.namespace or "default", r.id.name): r.body
-        for r in state.resources
-        if r.id.kind == "ServiceAccount" and not r.id.group
-    }
+    accounts = bodies(state, "ServiceAccount")
     found = {r.id.key: (r, facts(r, accounts)) for r in state.resources}
     return {key: (r, said) for key, (r, said) in found.items() if said.weak or said.reach}
 

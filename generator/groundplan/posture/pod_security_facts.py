@@ -12,15 +12,17 @@ from groundplan.posture.pod_security_checks import (
     mapping,
     violations,
 )
+from groundplan.posture.workloads import account, automounted
 from groundplan.verify.pod_templates import pod, template_pointer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from groundplan.posture.workloads import Bodies
     from groundplan.resources import Resource
 
 
-def facts(workload: Resource, accounts: Mapping[tuple[str, str], Mapping[str, Any]]) -> Facts:
+def facts(workload: Resource, accounts: Bodies) -> Facts:
     """Read what a workload's pods may do.
 
     Args:
@@ -34,26 +36,13 @@ def facts(workload: Resource, accounts: Mapping[tuple[str, str], Mapping[str, An
     spec = mapping(created, "spec")
     weak = violations(created, Level.BASELINE)
     reach = {**violations(created, Level.RESTRICTED), **_beyond(spec), **_secrets(spec)}
-    account = _account(workload, spec)
-    if _token(spec, accounts.get(account, {})):
+    if automounted(spec, accounts.get(account(workload, spec), {})):
         reach["a service account's token is mounted"] = "/spec/automountServiceAccountToken"
     return Facts(
         {atom: at + pointer for atom, pointer in weak.items()},
         {atom: at + pointer for atom, pointer in reach.items() if atom not in weak},
         opaque=_opaque(spec, at),
     )
-
-
-def _account(workload: Resource, spec: Mapping[str, Any]) -> tuple[str, str]:
-    name = spec.get("serviceAccountName") or spec.get("serviceAccount") or "default"
-    return workload.id.namespace or "default", str(name)
-
-
-def _token(spec: Mapping[str, Any], account: Mapping[str, Any]) -> bool:
-    """Whether the API server mounts a token; without a word about it, it does."""
-    own = spec.get("automountServiceAccountToken")
-    inherited = account.get("automountServiceAccountToken")
-    return bool(next((said for said in (own, inherited) if said is not None), True))
 
 
 def _beyond(spec: Mapping[str, Any]) -> Atoms:
