@@ -22,6 +22,9 @@ ENGINES = ("flux", "argocd")
 TIERS = ("small", "growing", "enterprise")
 PLACES = ("kind", "eks")
 
+EVERYTHING = {"logs": "loki", "traces": "tempo"}
+"""Every component that is there by answer, in the tiers that have it."""
+
 CLUSTERS: dict[str, dict[str, Any]] = {
     "kind": {
         "name": "laptop",
@@ -61,13 +64,20 @@ def render(destination: Path, **answers: Any) -> Tree:
 
 
 @cache
-def rendered(engine: str = "flux", tier: str = "small", places: tuple[str, ...] = ("eks",)) -> Tree:
+def rendered(
+    engine: str = "flux",
+    tier: str = "small",
+    places: tuple[str, ...] = ("eks",),
+    *,
+    everything: bool = False,
+) -> Tree:
     """A repository for one cluster at each place and two teams; rendered once per run.
 
     By our renderer, which gives what plain copier gives in a quarter of the time.
     """
     clusters = [CLUSTERS[place] for place in places]
     answers = {"engine": engine, "tier": tier, "clusters": clusters, "teams": TEAMS}
+    answers |= EVERYTHING if everything else {}
     with TemporaryDirectory() as folder:
         copier_adapter.render(Template(ROOT, "v0"), answers, Path(folder, "rendered"))
         return Tree.read(Path(folder, "rendered"))

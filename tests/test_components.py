@@ -9,7 +9,16 @@ import pytest
 import yaml
 
 from groundplan import copier_adapter, template
-from tests.rendering import BLUEPRINTS, CLUSTERS, ENGINES, TEAMS, TIERS, parsed, rendered
+from tests.rendering import (
+    BLUEPRINTS,
+    CLUSTERS,
+    ENGINES,
+    EVERYTHING,
+    TEAMS,
+    TIERS,
+    parsed,
+    rendered,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,13 +30,14 @@ PLACES = ("eks", "kind")
 
 
 @cache
-def components(engine: str, tier: str = "small") -> dict[str, Any]:
-    """The component data of a platform with a cluster at each place."""
+def components(engine: str, tier: str = "enterprise") -> dict[str, Any]:
+    """The component data of a platform with a cluster at each place, all that can be chosen."""
     answers = {
         "engine": engine,
         "tier": tier,
         "clusters": [CLUSTERS[p] for p in PLACES],
         "teams": TEAMS,
+        **(EVERYTHING if tier == "enterprise" else {}),
     }
     plan = copier_adapter.resolve(template.locate(), answers)["plan"]
     return {component["name"]: component for component in plan["components"]}
@@ -47,7 +57,7 @@ def ports(flow: dict[str, Any]) -> set[str]:
 
 def policies(engine: str) -> dict[str, list[Any]]:
     """Rendered network policies by namespace."""
-    tree = rendered(engine, places=PLACES)
+    tree = rendered(engine, "enterprise", PLACES, everything=True)
     found: dict[str, list[Any]] = {}
     for path in tree.files:
         if path.endswith(".yaml") and path.startswith(("components/", "tenants/")):

@@ -34,6 +34,9 @@ VALUES = """\
 # nameOverride: ""
 replicas: 1
 image:
+  # Both parts of a name, or a whole one.
+  # registry: example.com
+  # Like those of Docker Hub.
   repository: example.com/a
   tag: ""
   # digest: sha256:...
@@ -100,7 +103,7 @@ def verdict_on(tmp_path: Path, values: dict[str, Any], **chart: Any) -> ValuesVe
         {"replicas": 3},
         {"replicas": None, "image": None},
         {"nameOverride": "x"},
-        {"image": {"digest": "sha256:1"}},
+        {"image": {"digest": "sha256:1", "registry": "example.com"}},
         {"resources": {"limits": {"memory": "1Gi"}, "requests": {"cpu": 1}, "claims": []}},
         {"podLabels": {"any": "thing"}},
         {"extraArgs": [{"any": "thing"}]},

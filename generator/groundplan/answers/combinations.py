@@ -15,6 +15,12 @@ if TYPE_CHECKING:
 FACTS_OF_PLACE = {"eks": ("region", "account")}
 """What a cluster must also say at a place."""
 
+TIERS_WITH = {
+    "logs": ("growing", "enterprise"),
+    "traces": ("growing", "enterprise"),
+}
+"""Where a choice other than none has an effect: the tiers whose components it is about."""
+
 SYSTEM_NAMESPACES = dict.fromkeys(
     ("default", "kube-node-lease", "kube-public", "kube-system"), "Kubernetes"
 )
@@ -34,6 +40,7 @@ def impossible(
         reserved: Namespaces that no team can have, and who has them.
     """
     yield from _secrets(answers)
+    yield from _tiers(answers)
     clusters = _named(answers, "clusters")
     yield from _twice("cluster", clusters)
     for path, cluster in clusters:
@@ -66,6 +73,19 @@ def _secrets(answers: Mapping[str, Any]) -> Iterator[Fault]:
         what = "the key is used by SOPS only, and secrets is eso"
         fix = "leave sops_recipient out, or choose secrets: sops"
         yield Fault(("sops_recipient",), "answers.unused-recipient", what, fix)
+
+
+def _tiers(answers: Mapping[str, Any]) -> Iterator[Fault]:
+    """Choices about components that the tier does not have."""
+    tier = answers.get("tier")
+    for question, tiers in TIERS_WITH.items():
+        choice = answers.get(question, "none")
+        if isinstance(choice, str) and choice != "none" and isinstance(tier, str):
+            if tier in tiers or "#{" in choice:
+                continue
+            what = f"{shown(choice)} has no effect in the tier {tier}"
+            fix = f"leave {question} out, or choose tier: {tiers[0]}"
+            yield Fault((question,), "answers.not-in-tier", what, fix)
 
 
 def _twice(what: str, items: list[tuple[Path, Mapping[str, Any]]]) -> Iterator[Fault]:

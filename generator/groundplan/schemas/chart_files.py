@@ -61,18 +61,21 @@ def _commented(text: str) -> dict[str, tuple[str, ...]]:
     ]
     root = yaml.compose(text, Loader=yaml.CSafeLoader)
     found = {}
-    for path, first, last in _objects(root, ()):
+    for path, first, last in _objects(root, (), 0):
         if names := {name for number, name in lines if first <= number <= last}:
             found[pointer(path)] = tuple(sorted(names))
     return found
 
 
 def _objects(
-    node: yaml.Node | None, path: tuple[str | int, ...]
+    node: yaml.Node | None, path: tuple[str | int, ...], first: int
 ) -> Iterator[tuple[tuple[str | int, ...], int, int]]:
-    """Walk the mappings with their first and last lines."""
+    """Walk the mappings with their first and last lines.
+
+    The comments between an object's own key and its first one belong to it as much as those below
+    the last.
+    """
     if isinstance(node, yaml.MappingNode):
-        # The comments above the first key belong to the object as much as those below the last.
-        yield path, 0 if not path else node.start_mark.line - 1, node.end_mark.line
+        yield path, first, node.end_mark.line
         for key, value in node.value:
-            yield from _objects(value, (*path, str(key.value)))
+            yield from _objects(value, (*path, str(key.value)), key.end_mark.line)
