@@ -59,7 +59,7 @@ def test_defaults_give_the_small_tier_with_flux_on_one_cluster(tmp_path: Path) -
         ({"teams": [{"name": "a", "namespaces": "a", "contact": "a@b.c"}]}, "has no namespaces"),
         ({"teams": [{"name": "a", "namespaces": ["A"], "contact": "a@b.c"}]}, "is no DNS label"),
         ({"teams": [{"name": "platform", "namespaces": ["a"], "contact": "a@b.c"}]}, "already"),
-        ({"teams": [{"name": "a", "namespaces": ["kube-system"], "contact": "@a/b"}]}, "Kubernetes'"),
+        ({"teams": [{"name": "a", "namespaces": ["kube-system"], "contact": "@a/b"}]}, "own"),
         ({"contacts": {"platform": "@acme/platform"}}, 'Contact "oncall" is missing'),
         ({"contacts": {"platform": "@a\n- b", "oncall": "c", "security": "d"}}, "give in one line"),
         ({"organisation": "acme\n"}, "is no DNS label"),
