@@ -1,0 +1,169 @@
+"""What a cluster's objects say about its network: policies, namespaces, workloads."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from groundplan.posture.network.boxes import NAME, Box
+from groundplan.posture.network.policies import Policy, RefusedError, read
+from groundplan.posture.network.ports import PROTOCOLS
+from groundplan.posture.pod_security_checks import containers, items, mapping
+from groundplan.posture.selectors import selects
+from groundplan.verify.pod_templates import pod
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from groundplan.graph import Key
+    from groundplan.posture.model import State
+    from groundplan.resources import Resource
+
+NETWORK_POLICY = ("networking.k8s.io", "NetworkPolicy")
+UNMODELLED = (
+    ("cilium.io", ("CiliumNetworkPolicy", "CiliumClusterwideNetworkPolicy")),
+    ("projectcalico.org", ("NetworkPolicy", "GlobalNetworkPolicy")),
+    (
+        "policy.networking.k8s.io",
+        ("AdminNetworkPolicy", "BaselineAdminNetworkPolicy", "ClusterNetworkPolicy"),
+    ),
+    ("antrea.io", ("NetworkPolicy", "ClusterNetworkPolicy")),
+    ("security.istio.io", ("AuthorizationPolicy",)),
+    ("k8s.cni.cncf.io", ("MultiNetworkPolicy",)),
+)
+"""Group, or what it ends in, and kinds that decide about connections as well."""
+
+
+@dataclass(frozen=True, eq=False)
+class Workload:
+    """Pods of the repository that are alike."""
+
+    resource: Resource
+    namespace: str
+    labels: Mapping[str, str]
+    named: Mapping[tuple[str, str], int]
+    """Number of each port that has a name, by protocol and name."""
+    host: bool
+    """Whether the pods use the node's network, where no policy holds."""
+
+    @cached_property
+    def alike(self) -> tuple[Any, ...]:
+        """What policies can tell workloads apart by."""
+        labels, named = sorted(self.labels.items()), sorted(self.named.items())
+        return self.namespace, tuple(labels), tuple(named), self.host
+
+    def __str__(self) -> str:
+        return str(self.resource.id)
+
+
+@dataclass(frozen=True)
+class Scene:
+    """One side of a comparison."""
+
+    policies: Mapping[Key, Policy] = field(default_factory=dict)
+    workloads: Mapping[Key, Workload] = field(default_factory=dict)
+    namespaces: Mapping[str, Resource] = field(default_factory=dict)
+    present: frozenset[str] = frozenset()
+    """Namespaces that anything is applied to."""
+    opaque: Mapping[Key, tuple[Resource, str]] = field(default_factory=dict)
+    """Objects that decide about connections in words that are not modelled, in canonical form."""
+    refused: Mapping[Key, tuple[Resource, str, str]] = field(default_factory=dict)
+    """Policies that the API server would not take, or that are written twice: pointer and why."""
+
+    @classmethod
+    def of(cls, state: State) -> Scene:
+        """Read the objects of a cluster."""
+        workloads, namespaces, opaque = {}, {}, {}
+        for resource in state.resources:
+            kind = (resource.id.group, resource.id.kind)
+            if kind == ("", "Namespace"):
+                namespaces[resource.id.name] = resource
+            elif _unmodelled(*kind):
+                said = json.dumps(resource.body.get("spec"), sort_keys=True, default=str)
+                opaque[resource.id.key] = (resource, said)
+            elif (found := _workload(resource)) is not None:
+                workloads[resource.id.key] = found
+        policies, refused = _policies(state)
+        present = frozenset(r.id.namespace for r in state.resources if r.id.namespace)
+        return cls(policies, workloads, namespaces, present, opaque, refused)
+
+    @cached_property
+    def by_namespace(self) -> Mapping[str, tuple[Policy, ...]]:
+        """The policies of each namespace that has any."""
+        found: dict[str, list[Policy]] = {}
+        for _, policy in sorted(self.policies.items()):
+            found.setdefault(policy.namespace, []).append(policy)
+        return {name: tuple(policies) for name, policies in found.items()}
+
+    @cached_property
+    def pods(self) -> Mapping[str, tuple[Workload, ...]]:
+        """The workloads of each namespace whose pods are in the pod network."""
+        found: dict[str, list[Workload]] = {}
+        for workload in self.workloads.values():
+            if not workload.host:
+                found.setdefault(workload.namespace, []).append(workload)
+        return {name: tuple(workloads) for name, workloads in found.items()}
+
+    def matching(self, namespace: str, box: Box, role: str) -> tuple[Workload, ...]:
+        """The workloads of a namespace that have what a box asks of a role."""
+        wanted = dict(box.part(role))
+        pods = self.pods.get(namespace, ())
+        return tuple(one for one in pods if selects(wanted, one.labels)) if wanted else pods
+
+    def labels(self, namespace: str) -> Mapping[str, str] | None:
+        """The labels of a namespace; None when the repository does not have it."""
+        known = self.namespaces.get(namespace)
+        if known is None:
+            return None
+        written = mapping(known.body, "metadata", "labels")
+        return {**{key: str(value) for key, value in written.items()}, NAME: namespace}
+
+
+def _policies(
+    state: State,
+) -> tuple[dict[Key, Policy], dict[Key, tuple[Resource, str, str]]]:
+    """The NetworkPolicies, and those that cannot be one."""
+    known: dict[Key, Policy] = {}
+    refused: dict[Key, tuple[Resource, str, str]] = {}
+    for resource in state.resources:
+        key = resource.id.key
+        if (resource.id.group, resource.id.kind) != NETWORK_POLICY:
+            continue
+        if key in known and known[key].resource.body.get("spec") != resource.body.get("spec"):
+            refused[key] = (resource, "", "it is written twice, and differently")
+        try:
+            known[key] = read(resource)
+        except RefusedError as error:
+            refused[key] = (resource, error.pointer, f"the API server refuses it: {error}")
+    return known, refused
+
+
+def _unmodelled(group: str, kind: str) -> bool:
+    return any(
+        kind in kinds and (group == known or group.endswith(f".{known}"))
+        for known, kinds in UNMODELLED
+    )
+
+
+def _workload(resource: Resource) -> Workload | None:
+    """The pods that an object makes, if it makes any that are known."""
+    is_pod = (resource.id.group, resource.id.kind) == ("", "Pod")
+    created = resource.body if is_pod else pod(resource)
+    if created is None:
+        return None
+    spec = mapping(created, "spec")
+    labels = {str(k): str(v) for k, v in mapping(created, "metadata", "labels").items()}
+    namespace = resource.id.namespace or "default"
+    host = spec.get("hostNetwork") is True
+    return Workload(resource, namespace, labels, dict(_named(spec)), host)
+
+
+def _named(spec: Mapping[str, Any]) -> Iterator[tuple[tuple[str, str], int]]:
+    """The ports that have a name; those of init containers count, which may be sidecars."""
+    for container, _ in containers(spec):
+        for port in map(mapping, items(container, "ports")):
+            protocol, number = port.get("protocol") or "TCP", port.get("containerPort")
+            if port.get("name") and protocol in PROTOCOLS and type(number) is int:
+                yield (protocol, str(port["name"])), number
