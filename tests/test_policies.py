@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
-from tests.rendering import BLUEPRINTS, TIERS, parsed, rendered
+from tests.rendering import BLUEPRINTS, ENGINES, TIERS, parsed, rendered
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 FILES = sorted((BLUEPRINTS / "policies").glob("*.yaml"))
-MODES = {"warn": ["Warn"], "audit": ["Warn", "Audit"], "deny": ["Deny", "Audit"]}
+MODES = {"off": [], "warn": ["Warn"], "audit": ["Warn", "Audit"], "deny": ["Deny", "Audit"]}
 each = pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 
 
@@ -45,14 +45,17 @@ def test_a_larger_tier_is_never_laxer(path: Path) -> None:
 
 
 @pytest.mark.parametrize("tier", TIERS)
-def test_every_policy_is_rendered_in_the_mode_of_its_tier(tier: str) -> None:
-    tree = rendered("flux", tier, ("kind",))
+@pytest.mark.parametrize("engine", ENGINES)
+def test_every_policy_is_rendered_in_the_mode_of_its_tier(engine: str, tier: str) -> None:
+    tree = rendered(engine, tier, ("kind",))
     folder = "components/policies/"
     skipped = {folder + "README.md", folder + "kustomization.yaml"}
     files = {path for path in tree.files if path.startswith(folder)} - skipped
 
-    assert files == {folder + path.name for path in FILES}
-    for path in FILES:
+    expected = [path for path in FILES if data(path)["mode"][tier] != "off"]
+    expected = [path for path in expected if data(path).get("engine", engine) == engine]
+    assert files == {folder + path.name for path in expected}
+    for path in expected:
         policy, binding = parsed(tree, folder + path.name)
         said = data(path)
         assert binding["spec"]["policyName"] == policy["metadata"]["name"]
