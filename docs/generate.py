@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 DOCS = Path(__file__).resolve().parent
 ROOT = DOCS.parent
+POLICIES = ROOT / "blueprints" / "policies"
 LINK = re.compile(r"\]\((?!https?:|mailto:|#)([^)#\s]+)")
 
 
@@ -102,11 +103,48 @@ def components() -> str:
     return "\n".join([*lines, *rows.values(), ""])
 
 
+def policies() -> str:
+    """Every admission policy, what it does at each tier, and what it answers to."""
+    import yaml
+
+    found = [yaml.safe_load(p.read_text("utf-8")) for p in sorted(POLICIES.glob("*.yaml"))]
+    tiers = list(found[0]["mode"])
+    columns = [
+        "policy",
+        "what holds",
+        "severity",
+        *tiers,
+        "mended by",
+        "PSS",
+        "NSA",
+        "CIS",
+        "OWASP",
+    ]
+    lines = [
+        "# Admission policies",
+        "",
+        "Generated from `blueprints/policies/`; each file has a good and a bad example.",
+        "`deny` refuses and records, `audit` warns and records, `warn` warns; `off` is left out.",
+        "",
+        f"| {' | '.join(columns)} |",
+        "|---" * len(columns) + "|",
+    ]
+    for policy in found:
+        modes = " | ".join(policy["mode"][tier] for tier in tiers)
+        mapped = " | ".join(
+            ", ".join(policy["mappings"][key]) for key in ("pss", "nsa", "cis", "owasp")
+        )
+        head = f"{policy['id']} | {policy['title']} | {policy['severity']}"
+        lines.append(f"| {head} | {modes} | {policy['owner']} | {mapped} |")
+    return "\n".join([*lines, ""])
+
+
 def pages() -> Iterator[tuple[Path, str]]:
     """Each generated page and what it must hold."""
     yield DOCS / "reference/commands.md", commands()
     yield DOCS / "reference/answers.md", answers()
     yield DOCS / "reference/components.md", components()
+    yield DOCS / "reference/policies.md", policies()
 
 
 def dead_links() -> Iterator[str]:

@@ -2,18 +2,45 @@
 
 from __future__ import annotations
 
+import re
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
 
+from groundplan import checks
+from groundplan.admission.judging import judge
+from groundplan.admission.policies import policies
+from groundplan.repository import Repository
+from groundplan.resources import Origin, Resource
+from groundplan.runners.apiserver import Binaries, running
+from groundplan.schemas import default_charts, default_store
+from groundplan.tree import Tree
+from groundplan.verify import verify
+from tests.programs import program
 from tests.rendering import BLUEPRINTS, ENGINES, TIERS, parsed, rendered
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from groundplan.findings import Report
+
+LISTS = {"README.md", "kustomization.yaml"}
+UNIT = """apiVersion: kustomize.toolkit.fluxcd.io/v1
+kind: Kustomization
+metadata: {{name: {name}, namespace: flux-system}}
+spec:
+  interval: 1h
+  path: ./{name}
+  prune: true
+  sourceRef: {{kind: GitRepository, name: flux-system}}
+  dependsOn: [{needs}]
+"""
 FILES = sorted((BLUEPRINTS / "policies").glob("*.yaml"))
 MODES = {"off": [], "warn": ["Warn"], "audit": ["Warn", "Audit"], "deny": ["Deny", "Audit"]}
+PLAIN = [path for path in FILES if not path.stem.startswith("git-")]
+"""The engines' own objects would be taken for what the repository starts from."""
 each = pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 
 
@@ -66,3 +93,104 @@ def test_every_policy_is_rendered_in_the_mode_of_its_tier(engine: str, tier: str
         ):
             assert validation["expression"] == declared["expression"].strip()
             assert validation["message"].startswith(said["id"] + ": ")
+
+
+PLATFORM = """apiVersion: v1
+kind: Namespace
+metadata: {name: shop, labels: {groundplan.dev/tenant: shop, groundplan.dev/owner: shop}}
+---
+apiVersion: v1
+kind: Namespace
+metadata: {name: argocd, labels: {groundplan.dev/owner: platform}}
+"""
+
+
+def shop() -> Repository:
+    """Every policy as a warning, and after them the examples of each under names of their own.
+
+    A denial ends a request at the first policy that refuses; of warnings each policy gives its own.
+    """
+    files = {
+        "clusters/one/platform.yaml": UNIT.format(name="platform", needs=""),
+        "clusters/one/examples.yaml": UNIT.format(name="examples", needs="{name: platform}"),
+        "platform/namespaces.yaml": PLATFORM,
+    }
+    for engine in ENGINES:
+        tree = rendered(engine, "enterprise", ("kind",))
+        for path in tree.files:
+            name = path.rpartition("/")[2]
+            if path.startswith("components/policies/") and name not in LISTS:
+                bound = parsed(tree, path)
+                bound[1]["spec"]["validationActions"] = ["Warn"]
+                files[f"platform/{name}"] = yaml.safe_dump_all(bound)
+    for path in PLAIN:
+        for quality, example in data(path)["examples"].items():
+            named = {
+                **example,
+                "metadata": {**example["metadata"], "name": f"{path.stem}-{quality}"},
+            }
+            files[f"examples/{path.stem}-{quality}.yaml"] = yaml.safe_dump(named)
+    tree = Tree.of(files)
+    return Repository.of(tree, schemas=default_store("1.37"), charts=default_charts())
+
+
+def refused(report: Report) -> set[tuple[str, str]]:
+    """Which policy speaks against which example."""
+    return {
+        (found[0], finding.resource.name)
+        for finding in report.findings
+        if finding.resource and (found := re.findall(r"[A-Z]+-\d{3}(?=: )", finding.message))
+    }
+
+
+def expected() -> set[tuple[str, str]]:
+    return {(path.stem.upper(), f"{path.stem}-bad") for path in PLAIN}
+
+
+def own(found: set[tuple[str, str]]) -> set[tuple[str, str]]:
+    """What policies say of their own examples; those of others may well break them too."""
+    return {(policy, name) for policy, name in found if name.startswith(policy.lower())}
+
+
+def test_policies_tell_their_examples_apart_without_a_server() -> None:
+    pytest.importorskip("cel_expr_python", reason="no engine for the expressions is installed")
+    report = checks.run(shop(), only=["ADM001", "ADM002"])
+
+    assert own(refused(report)) == expected()
+    assert [o for result in report.results for o in result.not_evaluated] == []
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_policies_about_an_engine_tell_their_examples_apart(engine: str) -> None:
+    pytest.importorskip("cel_expr_python", reason="no engine for the expressions is installed")
+    [path] = [path for path in FILES if data(path).get("engine") == engine]
+    tree = rendered(engine, "enterprise", ("kind",))
+    objects = [*parsed(tree, f"components/policies/{path.name}"), *yaml.safe_load_all(PLATFORM)]
+    examples = data(path)["examples"]
+    resources = [Resource.of(one, Origin("")) for one in (*objects, *examples.values())]
+
+    good, bad = judge([*policies(resources)], resources)
+    assert (good.candidate.body, good.message, good.unknown) == (examples["good"], "", "")
+    assert (bad.candidate.body, bad.unknown) == (examples["bad"], "")
+    assert bad.message.startswith(f"{path.stem.upper()}: ")
+
+
+@pytest.mark.cluster
+def test_an_api_server_says_the_same_of_every_example_as_we_do() -> None:
+    pytest.importorskip("cel_expr_python", reason="no engine for the expressions is installed")
+    binaries = Binaries(program("etcd"), program("kube-apiserver"))
+    repository = shop()
+    done = verify(repository, partial(running, binaries))
+
+    served = refused(done.report)
+    unserved = {
+        outcome.subject.partition(" ")[0]
+        for result in done.report.results
+        for outcome in result.not_evaluated
+        if "/" in outcome.subject
+    }
+    examples = [r for r in repository.resources if r.origin.path.startswith("examples/")]
+    known = {r.id.name for r in examples if r.id.kind not in unserved}
+    assert own(served) == {e for e in expected() if e[1] in known}
+    ours = refused(checks.run(repository, only=["ADM001", "ADM002"]))
+    assert {one for one in served if one[1] in known} == {one for one in ours if one[1] in known}

@@ -1,0 +1,1 @@
+"""What the admission policies of a repository say of the objects beside them, without a server."""

@@ -1,0 +1,160 @@
+"""Whether the objects of a cluster satisfy the policies that are applied to the same cluster."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from groundplan.admission.expressions import Unknown, evaluate
+from groundplan.posture.pod_security_checks import items, mapping
+from groundplan.posture.selectors import box, selects
+from groundplan.verify.pod_templates import pod, template_pointer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from groundplan.admission.policies import Policy
+    from groundplan.resources import Resource
+
+NAMESPACE_NAME = "kubernetes.io/metadata.name"
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """An object that would be sent to the API server, or the pod that a workload would make."""
+
+    source: Resource
+    pointer: str
+    """Where in the source it is written."""
+    group: str
+    version: str
+    kind: str
+    body: Mapping[str, Any]
+
+    @property
+    def plural(self) -> str:
+        """The resource, as rules name it: Kubernetes' kinds follow English."""
+        name = self.kind.lower()
+        if name.endswith("y") and name[-2] not in "aeiou":
+            return f"{name[:-1]}ies"
+        return f"{name}es" if name.endswith(("s", "x", "ch", "sh")) else f"{name}s"
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What one policy says of one object; no message means that it is content."""
+
+    policy: Policy
+    candidate: Candidate
+    message: str = ""
+    unknown: str = ""
+    """Why nothing can be said; then there is no message."""
+
+
+def judge(policies: Sequence[Policy], resources: Sequence[Resource]) -> Iterator[Verdict]:
+    """What each policy says of each object that it is about.
+
+    Namespaces that are not among the objects have no labels but their name. An expression that
+    fails here may not fail on a server, which fills in defaults first: such objects are unknown.
+    """
+    namespaces = {
+        r.id.name: _labels(r.body)
+        for r in resources
+        if (r.id.group, r.id.kind) == ("", "Namespace")
+    }
+    for resource in resources:
+        for candidate in _candidates(resource):
+            for policy in policies:
+                if _concerns(policy, candidate, namespaces):
+                    yield _verdict(policy, candidate)
+
+
+def _candidates(resource: Resource) -> Iterator[Candidate]:
+    identity = resource.id
+    yield Candidate(resource, "", identity.group, identity.version, identity.kind, resource.body)
+    made = pod(resource)
+    if made is not None:
+        yield Candidate(resource, template_pointer(resource), "", "v1", "Pod", made)
+
+
+def _concerns(
+    policy: Policy, candidate: Candidate, namespaces: Mapping[str, Mapping[str, str]]
+) -> bool:
+    name = candidate.source.id.namespace
+    if (candidate.group, candidate.kind) == ("", "Namespace"):
+        name = candidate.source.id.name
+    around = {NAMESPACE_NAME: name, **namespaces.get(name, {})}
+    for number, scope in enumerate(policy.scopes):
+        rules = items(scope, "resourceRules")
+        # The policy itself must name resources; a binding may leave that to it.
+        if (rules or not number) and not any(_named(mapping(r), candidate) for r in rules):
+            return False
+        if any(_named(mapping(r), candidate) for r in items(scope, "excludeResourceRules")):
+            return False
+        # Objects outside namespaces are not held to a selector of namespaces.
+        if name and not selects(box(mapping(scope, "namespaceSelector")), around):
+            return False
+        if not selects(box(mapping(scope, "objectSelector")), _labels(candidate.body)):
+            return False
+    return True
+
+
+def _named(rule: Mapping[str, Any], candidate: Candidate) -> bool:
+    """Whether a rule is about making such an object; equivalent versions count as one."""
+    return (
+        bool({"*", candidate.group} & set(items(rule, "apiGroups")))
+        and bool({"*", "*/*", candidate.plural} & set(items(rule, "resources")))
+        and bool({"*", "CREATE"} & set(items(rule, "operations")))
+        and _has_name(items(rule, "resourceNames"), candidate)
+    )
+
+
+def _has_name(names: list[Any], candidate: Candidate) -> bool:
+    return not names or candidate.source.id.name in names
+
+
+def _verdict(policy: Policy, candidate: Candidate) -> Verdict:
+    if policy.parameters:
+        return Verdict(policy, candidate, unknown="it takes parameters")
+    data = _data(candidate)
+    for expression in policy.conditions:
+        match evaluate(expression, data):
+            case Unknown(reason):
+                return Verdict(policy, candidate, unknown=reason)
+            case False:
+                return Verdict(policy, candidate)
+    variables: dict[str, Any] = {}
+    for name, expression in policy.variables:
+        value = evaluate(expression, {**data, "variables": variables})
+        if not isinstance(value, Unknown):
+            variables[name] = value
+    unknown = ""
+    for validation in policy.validations:
+        match evaluate(str(validation.get("expression")), {**data, "variables": variables}):
+            case Unknown(reason):
+                unknown = unknown or reason
+            case False:
+                return Verdict(policy, candidate, _message(validation))
+    return Verdict(policy, candidate, unknown=unknown)
+
+
+def _data(candidate: Candidate) -> dict[str, Any]:
+    kind = {"group": candidate.group, "version": candidate.version, "kind": candidate.kind}
+    identity = candidate.source.id
+    request = {
+        "kind": kind,
+        "name": identity.name,
+        "namespace": identity.namespace,
+        "operation": "CREATE",
+        "dryRun": False,
+    }
+    return {"object": candidate.body, "request": request}
+
+
+def _message(validation: Mapping[str, Any]) -> str:
+    return str(validation.get("message") or f"failed expression: {validation.get('expression')}")
+
+
+def _labels(body: Mapping[str, Any]) -> Mapping[str, str]:
+    labels = mapping(body, "metadata", "labels")
+    return {str(key): str(value) for key, value in labels.items()}

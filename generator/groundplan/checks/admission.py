@@ -1,0 +1,67 @@
+"""What the repository's own admission policies say of its objects."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from groundplan.admission.judging import Verdict, judge
+from groundplan.admission.policies import policies
+from groundplan.checks import Check
+from groundplan.findings import Outcome, Passed, Severity, Skipped
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from groundplan.repository import Repository
+
+
+def _refused(repository: Repository) -> Iterator[Outcome]:
+    """Find objects that a policy of their own cluster would refuse."""
+    yield from _outcomes(repository, REFUSED, denies=True)
+
+
+def _noted(repository: Repository) -> Iterator[Outcome]:
+    """Find objects that a policy of their own cluster would warn of or take note of."""
+    yield from _outcomes(repository, NOTED, denies=False)
+
+
+def _outcomes(repository: Repository, check: Check, *, denies: bool) -> Iterator[Outcome]:
+    unknown: Counter[tuple[str, str]] = Counter()
+    for cluster in repository.clusters:
+        resources = [resource for unit in cluster.units for resource in unit.resources]
+        bound = [policy for policy in policies(resources) if policy.denies is denies]
+        for verdict in judge(bound, resources):
+            if verdict.message:
+                yield _failed(repository, check, verdict)
+            elif verdict.unknown:
+                unknown[f"policy {verdict.policy.name}", verdict.unknown] += 1
+            else:
+                yield Passed()
+    yield from (Skipped(*cause, count) for cause, count in unknown.items())
+
+
+def _failed(repository: Repository, check: Check, verdict: Verdict) -> Outcome:
+    source = verdict.candidate.source
+    return check.fail(
+        f"{source.id}: policy {verdict.policy.name}: {verdict.message}",
+        repository.locate(source.origin, verdict.candidate.pointer),
+        source.id,
+    )
+
+
+REFUSED = Check(
+    "ADM001",
+    "No object breaks a policy that its own cluster enforces",
+    Severity.HIGH,
+    "Change the object as the policy says, or have the policy's owner agree to an exception.",
+    _refused,
+)
+NOTED = Check(
+    "ADM002",
+    "No object breaks a policy that its own cluster reports",
+    Severity.LOW,
+    "Change the object as the policy says: the next tier refuses what this one reports.",
+    _noted,
+)
+CHECKS = (REFUSED, NOTED)
