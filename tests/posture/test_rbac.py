@@ -213,7 +213,7 @@ OBJECTS: dict[str, tuple[str, str, dict[str, list[str]]]] = {
         binding(SA, "operator", cluster=True),
         {
             "incomparable": [
-                f"{ACCOUNT_MAY} do all that ClusterRole operator allows, whatever that is,"
+                f"{ACCOUNT_MAY} do all that ClusterRole operator allows (not in the repository)"
                 " in namespace shop"
             ]
         },
@@ -224,8 +224,8 @@ OBJECTS: dict[str, tuple[str, str, dict[str, list[str]]]] = {
         {
             "widened": [f"{ACCOUNT_MAY} get pods in namespace shop"],
             "narrowed": [
-                "ServiceAccount shop/web: may no longer do all that Role shop/r allows,"
-                " whatever that is, in namespace shop"
+                "ServiceAccount shop/web: may no longer do all that Role shop/r allows"
+                " (not in the repository) in namespace shop"
             ],
         },
     ),

@@ -150,16 +150,17 @@ def _judge(same: list[tuple[str, Change]], base: Side, head: Side) -> Judged:
     """Fold one change of several clusters, and say who it belongs to."""
     cluster, change = same[0]
     fix, affected = responsible(change, base.owners_of(cluster), head.owners_of(cluster))
-    location = _locate(change.origin, change.pointer, base, head)
+    sides = (base, head) if change.gone else (head, base)
+    location = _locate(change.origin, change.pointer, *sides)
     clusters = tuple(dict.fromkeys(name for name, _ in same if name))
     return Judged(change, clusters, location, fix, affected)
 
 
-def _locate(origin: Origin | None, pointer: str, base: Side, head: Side) -> Location:
-    """Find the line of a place, in BASE when HEAD no longer has the file."""
+def _locate(origin: Origin | None, pointer: str, side: Side, other: Side) -> Location:
+    """Find the line of a place, on the other side when the first one does not have the file."""
     if origin is None:
         return Location("")
-    content = head.tree.files.get(origin.path, base.tree.files.get(origin.path))
+    content = side.tree.files.get(origin.path, other.tree.files.get(origin.path))
     whole = origin.pointer + pointer
     line = 0 if content is None else yaml_documents.locate(content, origin.document, whole)
     return Location(origin.path, line, whole)
@@ -183,21 +184,21 @@ def _gaps(base: Side, head: Side, names: tuple[str, ...]) -> Iterator[Gap]:
 def _unknown(before: Cluster, after: Cluster, base: Side, head: Side) -> Iterator[Gap]:
     """Find what was not built on a side, and what only a controller would build."""
     name = after.name
-    for cluster, label in ((before, "BASE"), (after, "HEAD")):
+    for cluster, label, sides in ((before, "BASE", (base, head)), (after, "HEAD", (head, base))):
         for unit in cluster.units:
             for problem in unit.problems:
                 if problem.kind not in HARMLESS | ELSEWHERE:
-                    place = _locate(problem.origin, problem.pointer, base, head)
+                    place = _locate(problem.origin, problem.pointer, *sides)
                     yield Gap(name, str(unit.id), f"{label}: {problem.message}", place)
             for resource in unit.unresolved:
-                place = _locate(resource.origin, "", base, head)
+                place = _locate(resource.origin, "", *sides)
                 yield Gap(name, str(resource.id), f"{label}: its contents are unknown", place)
     old, new = _inputs(before), _inputs(after)
     for key in sorted({*old, *new}):
         if old.get(key, ("",))[0] != new.get(key, ("",))[0]:
             _, origin, subject = new.get(key) or old[key]
             reason = "its input changed, and what it makes is not in the repository"
-            yield Gap(name, subject, reason, _locate(origin, "", base, head))
+            yield Gap(name, subject, reason, _locate(origin, "", head, base))
 
 
 def _inputs(cluster: Cluster) -> dict[tuple[str, ...], tuple[str, Origin, str]]:

@@ -55,6 +55,8 @@ class Change:
     """JSON pointer to the cause inside that object. Empty for the whole object."""
     detail: str
     """Through which objects, and how sure. May name files and change without meaning change."""
+    gone: bool = False
+    """Whether the place is in the old revision, because the new one has nothing there."""
 
     @property
     def fingerprint(self) -> str:

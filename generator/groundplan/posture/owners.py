@@ -137,7 +137,7 @@ def responsible(change: Change, base: Owners, head: Owners) -> tuple[Owner, Owne
     What BASE says counts first, so that no change can choose its own owner.
     """
     affected = _affected(change, base, head)
-    fix = _changed(change.origin, base, head) if change.origin else affected
+    fix = _changed(change, change.origin, base, head) if change.origin else affected
     fix = fix or Owner(NOBODY, "nobody is named", known=False)
     return fix, affected or fix
 
@@ -150,9 +150,10 @@ def _owner(resource: Resource | None, base: Owners, head: Owners) -> Owner | Non
     return (base.of(known) if known else None) or base.of(resource) or head.of(resource)
 
 
-def _changed(origin: Origin, base: Owners, head: Owners) -> Owner | None:
+def _changed(change: Change, origin: Origin, base: Owners, head: Owners) -> Owner | None:
     """The owner of the object that decides, or of its file."""
-    changed = _at(origin, head.resources.values()) or _at(origin, base.resources.values())
+    side = base if change.gone else head
+    changed = _at(origin, side.resources.values())
     return _owner(changed, base, head) or base.of_path(origin.path) or head.of_path(origin.path)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from groundplan.posture.model import Change, Dimension, State, Verdict
@@ -38,7 +39,8 @@ def _namespaces(base: State, head: State) -> Iterator[Change]:
         elif new is None and old is not None:
             if any(resource.id.namespace == old.id.name for resource in head.resources):
                 what = "the namespace's labels are no longer in the repository"
-                yield _change(Verdict.INCOMPARABLE, what, old, "", "its objects are still there")
+                left = _change(Verdict.INCOMPARABLE, what, old, "", "its objects are still there")
+                yield replace(left, gone=True)
         elif old is not None and new is not None:
             for mode in ("enforce", "audit", "warn"):
                 yield from _mode(old, new, mode)

@@ -9,7 +9,7 @@ from groundplan.posture.model import Change, Dimension, State, Verdict
 from groundplan.posture.pod_security_checks import mapping
 from groundplan.posture.rbac.access import Access, Grant, Principal, role_key
 from groundplan.posture.rbac.roles import GROUP
-from groundplan.posture.rbac.rules import folded
+from groundplan.posture.rbac.rules import OTHERS, folded
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -17,9 +17,17 @@ if TYPE_CHECKING:
     from groundplan.graph import Key
     from groundplan.posture.rbac.rules import Atom
     from groundplan.posture.workloads import Running
-    from groundplan.resources import Origin, Resource
+    from groundplan.resources import Origin, Resource, ResourceId
 
 Grants = dict[Principal, list[Grant]]
+
+
+class Place(NamedTuple):
+    """What to look at."""
+
+    origin: Origin
+    pointer: str
+    gone: bool = False
 
 
 class Side(NamedTuple):
@@ -75,7 +83,7 @@ def _without_guesses(more: list[Grant]) -> list[Grant]:
     return [
         grant
         for grant in more
-        if not (grant.atom.unknown and grant.held.role and role_key(grant.binding) in sure)
+        if not (grant.atom.unknown.startswith(OTHERS) and role_key(grant.binding) in sure)
     ]
 
 
@@ -85,12 +93,11 @@ def _principals(gained: Grants, old: Side, new: Side, verdict: Verdict) -> Itera
         by_what = {grant.what: grant for grant in grants}
         for words, whats in folded(by_what):
             causes = [by_what[what] for what in sorted(whats, key=str)]
-            origin, pointer = _cause(principal, causes[0], old, verdict)
             yield _change(
                 _verdict(causes[0].atom, verdict),
                 _atom(words, verdict),
-                principal,
-                (origin, pointer),
+                principal.id,
+                _cause(principal, causes[0], old, verdict),
                 _through(causes, principal, new),
             )
 
@@ -107,6 +114,8 @@ def _workloads(gained: Grants, old: Side, new: Side, verdict: Verdict) -> Iterat
             said = {grant.what for grant in gained.get(principal, ())}
             held = new.access.held(principal) if former else new.access.direct.get(principal, ())
             more = [what for what in held if what not in said and not power.covers(*what)]
+            if not all(atom.unknown for _, atom in more):
+                more = [what for what in more if not what[1].unknown.startswith(OTHERS)]
             yield from _of_workload(run, former, principal, more, verdict)
 
 
@@ -120,14 +129,12 @@ def _of_workload(
     place = run if verdict is Verdict.WIDENED or former is None else former
     note = "" if former else "new; "
     for words, whats in folded(more):
-        yield Change(
-            dimension=Dimension.RBAC,
-            verdict=_verdict(whats[0][1], verdict),
-            atom=_atom(words, verdict),
-            subject=run.workload.id,
-            origin=place.workload.origin,
-            pointer=place.pointer,
-            detail=f"{note}with the token of ServiceAccount {principal.namespace}/{principal.name}",
+        yield _change(
+            _verdict(whats[0][1], verdict),
+            _atom(words, verdict),
+            run.workload.id,
+            Place(place.workload.origin, place.pointer),
+            f"{note}with the token of {principal.id}",
         )
 
 
@@ -140,7 +147,7 @@ def _atom(words: str, verdict: Verdict) -> str:
     return f"may now {words}" if verdict is Verdict.WIDENED else f"may no longer {words}"
 
 
-def _cause(principal: Principal, grant: Grant, old: Side, verdict: Verdict) -> tuple[Origin, str]:
+def _cause(principal: Principal, grant: Grant, old: Side, verdict: Verdict) -> Place:
     """Find what to look at: a binding that one side lacks, else the rule."""
     binding, role = grant.binding, grant.held.role
     linked = (principal, grant.scope, role_key(binding)) in old.access.links
@@ -153,11 +160,13 @@ def _cause(principal: Principal, grant: Grant, old: Side, verdict: Verdict) -> t
     return _place(role, pointer, old, verdict)
 
 
-def _place(resource: Resource, pointer: str, head: Side, verdict: Verdict) -> tuple[Origin, str]:
+def _place(resource: Resource, pointer: str, head: Side, verdict: Verdict) -> Place:
     """Where something is, or is missing, in HEAD when the object is there."""
-    if verdict is Verdict.WIDENED or resource.id.key not in head.objects:
-        return resource.origin, pointer
-    return head.objects[resource.id.key].origin, ""
+    if verdict is Verdict.WIDENED:
+        return Place(resource.origin, pointer)
+    if resource.id.key not in head.objects:
+        return Place(resource.origin, pointer, gone=True)
+    return Place(head.objects[resource.id.key].origin, "")
 
 
 def _through(causes: Iterable[Grant], principal: Principal, side: Side) -> str:
@@ -190,8 +199,8 @@ def _refused(before: Side, after: Side) -> Iterator[Change]:
             of_binding = [grant for grant in grants.values() if grant.binding.id.key == key]
             if any(not held.covers(*grant.what) for grant in of_binding):
                 atom = f"keeps {_role(role_key(old), None)} until the binding is deleted"
-                place = (binding.origin, "/roleRef")
-                yield _change(Verdict.INCOMPARABLE, atom, principal, place, str(binding.id))
+                place = Place(binding.origin, "/roleRef")
+                yield _change(Verdict.INCOMPARABLE, atom, principal.id, place, str(binding.id))
 
 
 def _ambiguous(base: State, head: State) -> Iterator[Change]:
@@ -200,14 +209,12 @@ def _ambiguous(base: State, head: State) -> Iterator[Change]:
     for key, found in sorted(after.items()):
         if len(found) > 1 and set(found) != set(before.get(key, {})):
             resource = list(found.values())[-1]
-            yield Change(
-                dimension=Dimension.RBAC,
-                verdict=Verdict.INCOMPARABLE,
-                atom="is written more than once, and not the same each time",
-                subject=resource.id,
-                origin=resource.origin,
-                pointer="",
-                detail="whichever is applied last counts",
+            yield _change(
+                Verdict.INCOMPARABLE,
+                "is written more than once, and not the same each time",
+                resource.id,
+                Place(resource.origin, ""),
+                "whichever is applied last counts",
             )
 
 
@@ -224,16 +231,14 @@ def _versions(state: State) -> dict[Key, dict[str, Resource]]:
     return found
 
 
-def _change(
-    verdict: Verdict, atom: str, principal: Principal, place: tuple[Origin, str], detail: str
-) -> Change:
-    origin, pointer = place
+def _change(verdict: Verdict, atom: str, subject: ResourceId, place: Place, detail: str) -> Change:
     return Change(
         dimension=Dimension.RBAC,
         verdict=verdict,
         atom=atom,
-        subject=principal.id,
-        origin=origin,
-        pointer=pointer,
+        subject=subject,
+        origin=place.origin,
+        pointer=place.pointer,
         detail=detail,
+        gone=place.gone,
     )

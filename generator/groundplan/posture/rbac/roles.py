@@ -8,7 +8,7 @@ from importlib import resources as package
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from groundplan.posture.pod_security_checks import items, mapping
-from groundplan.posture.rbac.rules import Atom, atoms
+from groundplan.posture.rbac.rules import OTHERS, Atom, atoms
 from groundplan.posture.selectors import box, selects
 from groundplan.resources import Origin, Resource
 
@@ -105,7 +105,7 @@ class Roles:
         for index, selector in enumerate(_selectors(role)):
             text = json.dumps(selector, sort_keys=True)
             pointer = f"/aggregationRule/clusterRoleSelectors/{index}"
-            yield Held(Atom("", unknown=f"any other ClusterRole with {text}"), role, pointer)
+            yield Held(Atom("", unknown=f"{OTHERS} {text}"), role, pointer)
 
 
 def _is(resource: Resource, kind: str) -> bool:

@@ -52,6 +52,9 @@ class Atom(NamedTuple):
     """What only the cluster knows: all that this allows, whatever it is."""
 
 
+OTHERS = "any other ClusterRole with"
+"""How what an aggregated role may hold besides begins."""
+
 ALL = (Atom("*", "*", "*"), Atom("*", url="*"))
 """Together they allow everything."""
 
@@ -168,7 +171,7 @@ def folded(held: Iterable[tuple[str, Atom]]) -> Iterator[tuple[str, list[tuple[s
 
 def _thing(atom: Atom) -> str:
     if atom.unknown:
-        return f"do all that {atom.unknown} allows, whatever that is,"
+        return f"all that {atom.unknown} allows (not in the repository)"
     if atom.url:
         return f"the URL {atom.url}" if atom.url != "*" else "every URL"
     if atom.resource == "*":
@@ -180,8 +183,8 @@ def _thing(atom: Atom) -> str:
 def _sentence(scope: str, verbs: tuple[str, ...], atom: Atom, things: list[str]) -> str:
     """Such as `get, list secrets in namespace payments`."""
     what = ", ".join(things)
-    allowed = " ".join(("do anything with" if verbs == ("*",) else ", ".join(verbs), what)).strip()
+    verb = {"*": "do anything with", "": "do"}.get(", ".join(verbs), ", ".join(verbs))
     group = {"": "", "*": " of every group"}.get(atom.group, f" of {atom.group}")
     name = "" if atom.name is None else f" named {atom.name}" if atom.name else " without a name"
     where = "everywhere" if scope == EVERYWHERE else f"in namespace {scope}"
-    return f"{allowed}{group}{name} {where}"
+    return f"{verb} {what}{group}{name} {where}"

@@ -1,0 +1,198 @@
+"""Seeded widenings of a rendered repository: each is found, in its dimension, with its owners."""
+
+from __future__ import annotations
+
+import copy
+from collections import Counter
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from groundplan.posture.comparison import Comparison, Side, compare
+from groundplan.posture.model import Verdict
+from groundplan.resources import Origin, Resource
+from groundplan.tree import Tree
+from tests.rendering import parsed, rendered
+
+HERE = Path(__file__).parent
+TEAM = "tenants/payments/payments/app.yaml"
+PLATFORM = "components/policies/more.yaml"
+ROWS: list[dict[str, Any]] = [
+    row
+    for path in sorted(HERE.glob("widenings*.yaml"))
+    for row in yaml.safe_load(path.read_text("utf-8"))
+]
+
+
+def listed(files: dict[str, bytes], path: str) -> None:
+    """Name a file in the kustomization beside it."""
+    folder, _, name = path.rpartition("/")
+    files[f"{folder}/kustomization.yaml"] += f"  - {name}\n".encode()
+
+
+@cache
+def base() -> Tree:
+    """The repository of a growing platform, with an application and everything that is compared."""
+    files = dict(rendered("flux", "growing", ("eks",)).files)
+    for path, source in ((TEAM, "team.yaml"), (PLATFORM, "platform.yaml")):
+        files[path] = (HERE / "estate" / source).read_bytes()
+        listed(files, path)
+    return Tree.of(files)
+
+
+@cache
+def base_side() -> Side:
+    return Side.of(base())
+
+
+@cache
+def places() -> dict[str, tuple[str, int]]:
+    """The file and the document of every object, by what reports call it."""
+    found = {}
+    for path in base().files:
+        if path.endswith(".yaml"):
+            for index, body in enumerate(parsed(base(), path)):
+                if isinstance(body, dict) and "kind" in body:
+                    found.setdefault(str(Resource.of(body, Origin(path)).id), (path, index))
+    return found
+
+
+def change(body: Any, pointer: str, value: Any) -> None:
+    """Set what a JSON pointer names; `-` adds to a list, and None takes away."""
+    *way, last = [s.replace("~1", "/").replace("~0", "~") for s in pointer.split("/")[1:]]
+    for step in way:
+        body = body[int(step)] if isinstance(body, list) else body.setdefault(step, {})
+    if isinstance(body, list):
+        if last == "-":
+            body.append(value)
+        elif value is None:
+            del body[int(last)]
+        else:
+            body[int(last)] = value
+    elif value is None:
+        del body[last]
+    else:
+        body[last] = value
+
+
+def edited(edits: list[dict[str, Any]]) -> Tree:
+    """The repository after some edits of its objects and files."""
+    files, written = dict(base().files), {}
+    for edit in edits:
+        if "file" in edit:
+            assert edit["replace"].encode() in files[edit["file"]]
+            text = files[edit["file"]].decode().replace(edit["replace"], edit["by"])
+            files[edit["file"]] = text.encode()
+            continue
+        path, index = (edit["in"], -1) if "in" in edit else places()[edit["object"]]
+        bodies = written.setdefault(path, copy.deepcopy(parsed(base(), path)))
+        if "in" in edit:
+            bodies.append(edit["new"])
+        elif edit.get("delete"):
+            bodies[index] = None
+        else:
+            for pointer, value in edit["set"].items():
+                change(bodies[index], pointer, value)
+    for path, bodies in written.items():
+        text = yaml.safe_dump_all([body for body in bodies if body], sort_keys=False)
+        files[path] = text.encode()
+    return Tree.of(files)
+
+
+def compared(tree: Tree) -> Comparison:
+    return compare(base_side(), Side.of(tree))
+
+
+@pytest.mark.parametrize("row", ROWS, ids=[row["name"] for row in ROWS])
+def test_a_widening_is_found(row: dict[str, Any]) -> None:
+    said = compared(edited(row["edits"]))
+    verdict = Verdict(row.get("verdict", "widened"))
+    worse = said.of(Verdict.WIDENED, Verdict.INCOMPARABLE)
+    found = {(str(j.change.subject), j.change.atom): j for j in worse}
+    judged = found[row["subject"], row["atom"]]
+    assert (judged.change.verdict, judged.change.dimension) == (verdict, row["dimension"])
+    fix = row["fix"]
+    assert (judged.fix.name, judged.affected.name) == (fix, row.get("affects", fix))
+    assert judged.fix.because
+    assert judged.location.path
+    assert judged.location.line
+    dimensions = {j.change.dimension for j in worse}
+    assert dimensions == {row["dimension"], *row.get("also", ())}
+    assert not said.gaps
+
+
+def test_the_catalogue_is_wide() -> None:
+    counts = Counter(row["dimension"] for row in ROWS)
+    print(f"\n{len(ROWS)} widenings: {dict(counts)}")
+    assert len(ROWS) >= 60
+    assert len({row["name"] for row in ROWS}) == len(ROWS)
+
+
+REFACTORINGS = yaml.safe_load((HERE / "refactorings.yaml").read_text("utf-8"))
+
+
+def moved() -> dict[str, bytes]:
+    files = dict(base().files)
+    files["tenants/payments/payments/web/app.yml"] = files.pop(TEAM)
+    path = "tenants/payments/payments/kustomization.yaml"
+    files[path] = files[path].replace(b"app.yaml", b"web/app.yml")
+    return files
+
+
+def one_file_each() -> dict[str, bytes]:
+    files = dict(base().files)
+    documents = files.pop(TEAM).decode().split("---\n")
+    path = "tenants/payments/payments/kustomization.yaml"
+    files[path] = files[path].replace(b"  - app.yaml\n", b"")
+    for number, text in enumerate(documents):
+        name = f"tenants/payments/payments/app-{number}.yaml"
+        files[name] = text.encode()
+        listed(files, name)
+    return files
+
+
+def reversed_documents() -> dict[str, bytes]:
+    files = dict(base().files)
+    files[TEAM] = b"---\n".join(reversed(files[TEAM].split(b"---\n")))
+    return files
+
+
+def rewritten(**style: Any) -> dict[str, bytes]:
+    bodies = {path: parsed(base(), path) for path in (TEAM, PLATFORM)}
+    dumped = {path: yaml.safe_dump_all(found, **style) for path, found in bodies.items()}
+    return {**base().files, **{path: text.encode() for path, text in dumped.items()}}
+
+
+def in_a_list() -> dict[str, bytes]:
+    whole = {"apiVersion": "v1", "kind": "List", "items": parsed(base(), TEAM)}
+    return {**base().files, TEAM: yaml.safe_dump(whole).encode()}
+
+
+FILES = {
+    "a file moved": moved,
+    "a file for each object": one_file_each,
+    "documents in another order": reversed_documents,
+    "keys in another order": lambda: rewritten(sort_keys=True),
+    "flow style and quotes": lambda: rewritten(default_flow_style=True, default_style='"'),
+    "a list of objects": in_a_list,
+}
+
+
+@pytest.mark.parametrize("row", REFACTORINGS, ids=[row["name"] for row in REFACTORINGS])
+def test_a_refactoring_is_silent(row: dict[str, Any]) -> None:
+    said = compared(edited(row["edits"]))
+    assert [(j.change.verdict, str(j.change.subject), j.change.atom) for j in said.changes] == []
+    assert said.gaps == ()
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_another_way_to_write_it_is_silent(name: str) -> None:
+    said = compared(Tree.of(FILES[name]()))
+    assert (said.changes, said.gaps) == ((), ())
+
+
+def test_there_are_many_refactorings() -> None:
+    assert len(REFACTORINGS) + len(FILES) >= 20
