@@ -18,7 +18,6 @@ from types import SimpleNamespace
 
 import pytest
 
-from groundplan import toolchain
 from groundplan.errors import NotEvaluatedError, ToolError, UsageError
 from groundplan.findings import Report, Severity
 from groundplan.repository import Repository
@@ -275,17 +274,6 @@ def eventually(condition, seconds: float = 60) -> None:
     while not condition():
         assert time.monotonic() < give_up, "it did not happen"
         time.sleep(0.05)
-
-
-@pytest.fixture(scope="session")
-def binaries() -> Binaries:
-    offline = not os.environ.get("GROUNDPLAN_BUILD")
-    try:
-        etcd = toolchain.ensure("etcd", offline=offline)
-        kube_apiserver = toolchain.ensure("kube-apiserver", offline=offline)
-    except ToolError as error:
-        pytest.skip(f"no control plane here: {error}; set GROUNDPLAN_BUILD=1 to get one")
-    return Binaries(etcd.path, kube_apiserver.path)
 
 
 @pytest.mark.cluster

@@ -35,7 +35,7 @@ class Roles:
 
     def __init__(self, state: State) -> None:
         self._roles = {r.id.key[2:]: r for r in state.resources if _is(r, "Role")}
-        self._cluster_roles = {**_defaults(), **self._repository(state)}
+        self._cluster_roles = {**defaults(), **self._repository(state)}
         self._resolved: dict[tuple[str, ...], tuple[Held, ...]] = {}
 
     @staticmethod
@@ -48,7 +48,7 @@ class Roles:
         for role in state.resources:
             if _is(role, "ClusterRole"):
                 own = mapping(role.body, "metadata", "annotations").get(_AUTOUPDATE) == "false"
-                brought = () if own else _defaults().get(role.id.name, ())
+                brought = () if own else defaults().get(role.id.name, ())
                 found[role.id.name] = (role, *brought)
         return found
 
@@ -125,7 +125,7 @@ def _selectors(role: Resource) -> list[Mapping[str, Any]]:
 
 
 @functools.cache
-def _defaults() -> Mapping[str, tuple[Resource, ...]]:
+def defaults() -> Mapping[str, tuple[Resource, ...]]:
     """The ClusterRoles that the API server creates when it starts.
 
     From Kubernetes 1.37.2: `bootstrappolicy/testdata/cluster-roles.yaml`.
