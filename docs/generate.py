@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 DOCS = Path(__file__).resolve().parent
 ROOT = DOCS.parent
 POLICIES = ROOT / "blueprints" / "policies"
+TEAMS = [{"name": "shop", "namespaces": ["shop"], "contact": "shop@acme.example"}]
 LINK = re.compile(r"\]\((?!https?:|mailto:|#)([^)#\s]+)")
 
 
@@ -92,7 +93,7 @@ def components() -> str:
     rows: dict[str, str] = {}
     for engine in ("flux", "argocd"):
         for tier in tiers:
-            chosen = {"engine": engine, "tier": tier, "clusters": clusters}
+            chosen = {"engine": engine, "tier": tier, "clusters": clusters, "teams": TEAMS}
             plan = Plan.of(copier_adapter.resolve(blueprint, chosen)["plan"])
             for part in plan.components:
                 chart = f"{part.chart.name} {part.chart.version}" if part.chart else ""

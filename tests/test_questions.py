@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.rendering import CLUSTERS, ENGINES, answers_of, one, parsed, render
+from tests.rendering import CLUSTERS, ENGINES, TEAMS, answers_of, one, parsed, render
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -60,6 +60,10 @@ def test_defaults_give_the_small_tier_with_flux_on_one_cluster(tmp_path: Path) -
         ({"teams": [{"name": "a", "namespaces": ["A"], "contact": "a@b.c"}]}, "is no DNS label"),
         ({"teams": [{"name": "platform", "namespaces": ["a"], "contact": "a@b.c"}]}, "already"),
         ({"teams": [{"name": "a", "namespaces": ["kube-system"], "contact": "@a/b"}]}, "own"),
+        ({"teams": [TEAMS[1] | {"clusters": ["moon"]}]}, 'on the cluster "moon", which is not'),
+        ({"teams": [TEAMS[1] | {"repository": "acme/search"}]}, "which is no Git address"),
+        ({"teams": [TEAMS[1] | {"path": "../search"}]}, "which is no folder of a repository"),
+        ({"teams": [TEAMS[1] | {"gpus": 4}]}, "has no number of gpus"),
         ({"contacts": {"platform": "@acme/platform"}}, 'Contact "oncall" is missing'),
         ({"contacts": {"platform": "@a\n- b", "oncall": "c", "security": "d"}}, "give in one line"),
         ({"organisation": "acme\n"}, "is no DNS label"),

@@ -213,12 +213,16 @@ def applied(tree: Tree) -> dict[tuple[str, str, str, str], Any]:
         for resource in unit.resources
         if not re.search("fluxcd|argoproj", resource.id.group)
         and resource.id.namespace != "flux-system"
-        and resource.id.name != "flux"
+        and not re.match(r"git-\d{3}\.", resource.id.name)
     }
 
 
 def without_engine(body: Any) -> Any:
+    """The object without annotations for the engine and rights on the engine's kinds."""
     metadata = body["metadata"]
+    if "rules" in body and body["kind"] == "ClusterRole":
+        others = [rule for rule in body["rules"] if "fluxcd" not in "".join(rule["apiGroups"])]
+        body = {**body, "rules": others}
     kept = {
         name: value
         for name, value in metadata.get("annotations", {}).items()
@@ -292,7 +296,7 @@ def test_flux_releases_follow_the_official_checklist(tier: str) -> None:
     }
     for instance in objects(tree, "FluxInstance"):
         assert instance["spec"]["cluster"]["multitenant"] is True
-        assert instance["spec"]["cluster"]["tenantDefaultServiceAccount"] == "flux"
+        assert instance["spec"]["cluster"]["tenantDefaultServiceAccount"] == "reconciler"
 
 
 def test_custom_resource_definitions_outlive_their_place_in_git() -> None:
@@ -359,12 +363,116 @@ def test_argocd_runs_on_the_first_cluster_only() -> None:
 def test_a_team_may_deploy_to_its_own_namespaces_only() -> None:
     project = one(rendered("argocd"), "bootstrap/projects/payments.yaml")["spec"]
 
-    assert [target["namespace"] for target in project["destinations"]] == [
-        "payments",
-        "payments-staging",
+    assert project["destinations"] == [
+        {"name": "*", "namespace": "payments"},
+        {"name": "*", "namespace": "payments-staging"},
+    ]
+    assert project["destinationServiceAccounts"] == [
+        {"server": "*", "namespace": "payments", "defaultServiceAccount": "reconciler"},
+        {"server": "*", "namespace": "payments-staging", "defaultServiceAccount": "reconciler"},
     ]
     assert "clusterResourceWhitelist" not in project
     assert project["sourceRepos"] == ["https://github.com/acme/*"]
+
+
+# --- teams
+
+DELIVERING = {
+    "name": "search",
+    "namespaces": ["search", "search-batch"],
+    "contact": "@acme/search",
+    "clusters": ["laptop"],
+    "repository": "https://github.com/acme/search.git",
+    "path": "ops",
+    "gpus": "4",
+}
+
+
+def delivering(engine: str, tmp_path: Path) -> Tree:
+    """Two clusters, the second of which has a team with a repository of its own."""
+    clusters = [CLUSTERS["eks"], CLUSTERS["kind"]]
+    return render(tmp_path, engine=engine, clusters=clusters, teams=[TEAMS[0], DELIVERING])
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_team_is_on_its_clusters_only(engine: str, tmp_path: Path) -> None:
+    tree = delivering(engine, tmp_path)
+    parsed_files = {path: documents.parse(path, tree.files[path])[0] for path in yaml_files(tree)}
+    namespaces = {
+        cluster.name: {
+            resource.id.name
+            for unit in cluster.units
+            for resource in unit.resources
+            if resource.id.kind == "Namespace"
+        }
+        for cluster in load_clusters(tree, parsed_files)
+    }
+
+    assert {name: "payments" in found for name, found in namespaces.items()} == dict.fromkeys(
+        namespaces, True
+    )
+    assert {name: "search" in found for name, found in namespaces.items()} == {
+        name: "laptop" in name for name in namespaces
+    }
+
+
+def test_flux_brings_a_teams_sources_to_its_own_namespaces(tmp_path: Path) -> None:
+    tree = delivering("flux", tmp_path)
+    found = parsed(tree, "clusters/laptop/teams/search/sources.yaml")
+    units = {unit["metadata"]["name"]: unit["spec"] for unit in flux_units(tree)}
+
+    assert not any(path.startswith("clusters/production/teams/") for path in tree.files)
+    for source, unit in zip(found[::2], found[1::2], strict=True):
+        namespace = source["metadata"]["namespace"]
+        assert source["spec"]["url"] == DELIVERING["repository"]
+        assert unit["metadata"]["namespace"] == unit["spec"]["targetNamespace"] == namespace
+        assert unit["spec"]["serviceAccountName"] == "reconciler"
+        assert unit["spec"]["path"] == f"./ops/development/{namespace}"
+    assert units["sync-search"]["dependsOn"] == [{"name": "tenant-search"}]
+
+
+def test_argocd_makes_an_application_for_each_namespace_of_a_team(tmp_path: Path) -> None:
+    tree = delivering("argocd", tmp_path)
+    project = one(tree, "bootstrap/projects/search.yaml")["spec"]
+    applications = one(tree, "bootstrap/teams/search.yaml")["spec"]
+    clusters, namespaces = applications["generators"][0]["matrix"]["generators"]
+
+    assert project["sourceRepos"] == [DELIVERING["repository"]]
+    assert {place["name"] for place in project["destinations"]} == {"laptop"}
+    assert clusters["list"]["elements"] == [
+        {"cluster": "laptop", "destination": "laptop", "environment": "development"}
+    ]
+    assert [e["namespace"] for e in namespaces["list"]["elements"]] == DELIVERING["namespaces"]
+    assert applications["template"]["spec"]["project"] == "search"
+    assert not any(path.startswith("bootstrap/teams/payments") for path in tree.files)
+
+
+def test_accelerators_are_closed_to_teams_that_ask_for_none(tmp_path: Path) -> None:
+    tree = delivering("flux", tmp_path)
+    amounts = {
+        namespace: {
+            name: amount
+            for name, amount in one(tree, f"tenants/{namespace}/quota.yaml")["spec"]["hard"].items()
+            if "nvidia" in name
+        }
+        for namespace in ("payments/payments", "search/search")
+    }
+    both = ("requests.nvidia.com/gpu", "gpu.nvidia.com.deviceclass.resource.k8s.io/devices")
+
+    assert amounts == {
+        "payments/payments": dict.fromkeys(both, "0"),
+        "search/search": dict.fromkeys(both, "4"),
+    }
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_team_may_have_twenty_namespaces(engine: str, tmp_path: Path) -> None:
+    names = [f"shop-{number}" for number in range(20)]
+    team = {"name": "shop", "namespaces": names, "contact": "@acme/shop"}
+    tree = render(tmp_path, engine=engine, teams=[team])
+
+    assert one(tree, "tenants/shop/kustomization.yaml")["resources"] == names
+    assert {n["metadata"]["name"] for n in objects(tree, "Namespace")} >= set(names)
 
 
 @pytest.mark.parametrize("engine", ENGINES)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
-from groundplan.answers.fields import Fault, Path, shown
+from groundplan.answers.fields import Fault, Path, shown, suggestion
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -50,6 +50,7 @@ def impossible(
     teams = _named(answers, "teams")
     yield from _twice("team", teams)
     yield from _namespaces(teams, reserved)
+    yield from _places_of_teams(teams, clusters)
 
 
 def _named(answers: Mapping[str, Any], question: str) -> list[tuple[Path, Mapping[str, Any]]]:
@@ -167,3 +168,23 @@ def _namespaces(
                 what = f"{shown(namespace)} belongs to team {owners[namespace]}"
                 yield Fault(at, "answers.namespace-shared", what, "leave it to one team")
             owners.setdefault(namespace, name)
+
+
+def _places_of_teams(
+    teams: list[tuple[Path, Mapping[str, Any]]], clusters: list[tuple[Path, Mapping[str, Any]]]
+) -> Iterator[Fault]:
+    """A team is on clusters that exist; on all of them when it does not say."""
+    known = {str(cluster.get("name")) for _, cluster in clusters}
+    for path, team in teams:
+        wanted = team.get("clusters")
+        if wanted == []:
+            what, fix = f"team {team.get('name')} is on no cluster", "name one, or leave it out"
+            yield Fault((*path, "clusters"), "answers.team-without-clusters", what, fix)
+        if "path" in team and "repository" not in team:
+            what = "a path needs the repository that it is in"
+            yield Fault((*path, "path"), "answers.path-without-repository", what, "add repository")
+        for index, name in enumerate(wanted if isinstance(wanted, list) else ()):
+            if known and isinstance(name, str) and name not in known:
+                what = f"there is no cluster {shown(name)}"
+                at = (*path, "clusters", index)
+                yield Fault(at, "answers.unknown-cluster", what, suggestion(name, known))

@@ -74,6 +74,8 @@ _REPOSITORY = re.compile(
     r"(https://|ssh://([\w.-]+@)?)[\w.-]+(:\d+)?(/[\w.~+-]+)+/?",
     re.ASCII,  # an https address with a user in it may have a token there
 )
+_FOLDER = re.compile(r"\w[\w.-]*(/\w[\w.-]*)*", re.ASCII)
+_COUNT = re.compile(r"[0-9]{1,4}")
 _REGION = re.compile(r"[a-z]{2}(-[a-z]+)+-[0-9]")
 _ACCOUNT = re.compile(r"[0-9]{12}")
 _RECIPIENT = re.compile(r"age1[02-9ac-hj-np-z]{58}")
@@ -186,6 +188,21 @@ def repository(value: str) -> Wrong | None:
     return "answers.not-a-repository", what, fix
 
 
+def folder(value: str) -> Wrong | None:
+    """A folder inside a repository."""
+    if _FOLDER.fullmatch(value):
+        return None
+    fix = "write it from the repository's root, as in deploy or apps/deploy"
+    return "answers.not-a-folder", f"{shown(value)} is no folder of a repository", fix
+
+
+def count(value: str) -> Wrong | None:
+    """A number of things, at most four digits."""
+    if _COUNT.fullmatch(value):
+        return None
+    return "answers.not-a-count", f"{shown(value)} is no count", 'write it as in "4"'
+
+
 def region(value: str) -> Wrong | None:
     """A cloud region."""
     if _REGION.fullmatch(value):
@@ -272,7 +289,17 @@ def known_fields(places: Iterable[str]) -> Mapping[str, Kind]:
             "service_cidr": Text(service_range),
         }
     )
-    team = Record({"name": Text(label), "namespaces": Many(Text(label)), "contact": Text(contact)})
+    team = Record(
+        {
+            "name": Text(label),
+            "namespaces": Many(Text(label)),
+            "contact": Text(contact),
+            "clusters": Many(Text(label), required=False),
+            "repository": Text(repository, required=False),
+            "path": Text(folder, required=False),
+            "gpus": Text(count, required=False),
+        }
+    )
     return {
         "organisation": Text(label),
         "repository": Text(repository),

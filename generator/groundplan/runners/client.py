@@ -41,6 +41,8 @@ class Request:
     """Sent as JSON when it is not None."""
     content_type: str = "application/json"
     accept: str = "application/json"
+    user: str = ""
+    """Whom to act as, such as `system:serviceaccount:shop:reconciler`; oneself when empty."""
 
 
 @dataclass(frozen=True)
@@ -157,6 +159,7 @@ class Client:
             f"{request.method} {request.path} HTTP/1.1\r\nHost: {HOST}\r\n"
             f"Authorization: {self._authorization}\r\n"
             f"Accept: {request.accept}\r\nContent-Type: {request.content_type}\r\n"
+            + (f"Impersonate-User: {request.user}\r\n" if request.user else "")
         )
         body = b"" if request.body is None else json.dumps(request.body).encode()
         status, headers, content = self._connection().call(head.encode("ascii"), body)
