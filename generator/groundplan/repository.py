@@ -31,6 +31,8 @@ VERSION = re.compile(r"\d+\.\d+")
 ANSWERS_FILE = ".copier-answers.yml"
 KUSTOMIZATION_FILES = ("kustomization.yaml", "kustomization.yml", "Kustomization")
 KUSTOMIZE_GROUP = "kustomize.config.k8s.io"
+EXCEPTION_GROUP = "posture.groundplan.dev"
+"""Of files for people and for us; no API server has it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +168,7 @@ class Repository:
             if (
                 resource.origin not in reached
                 and resource.origin.path not in fragments
-                and resource.id.group != KUSTOMIZE_GROUP
+                and resource.id.group not in {KUSTOMIZE_GROUP, EXCEPTION_GROUP}
             ):
                 yield Subject(resource, built=False)
 

@@ -69,6 +69,7 @@ def command(  # noqa: PLR0913, PLR0917 - click passes each option by itself
     from groundplan.report import Format, render
     from groundplan.repository import load
     from groundplan.second_opinion import ask
+    from groundplan.writing import write_whole
 
     if output is not None:
         _refuse_missing_folder(output)
@@ -81,7 +82,7 @@ def command(  # noqa: PLR0913, PLR0917 - click passes each option by itself
     if output is None:
         _show(text, form)
     else:
-        _write(output, text)
+        write_whole(output, text)
     return exit_code(report, Severity[fail_on.upper()])
 
 
@@ -110,25 +111,6 @@ def _refuse_missing_folder(output: Path) -> None:
             where=str(output),
             fix=f"create it with `mkdir -p {output.parent}`",
         )
-
-
-def _write(output: Path, text: str) -> None:
-    """Write the file whole or not at all."""
-    import os
-    import tempfile
-
-    if output.exists() and not output.is_file():
-        output.write_text(text, "utf-8")
-        return
-    handle, name = tempfile.mkstemp(prefix=f".{output.name}.", dir=output.parent)
-    draft = Path(name)
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as stream:
-            stream.write(text)
-        draft.chmod(0o644)
-        draft.replace(output)
-    finally:
-        draft.unlink(missing_ok=True)
 
 
 def _show(text: str, form: str) -> None:

@@ -173,7 +173,7 @@ def decode_kustomization(body: Any) -> dict[str, Any]:
     version = f"kustomize.config.k8s.io/{'v1alpha1' if kind == 'Component' else 'v1beta1'}"
     if result.setdefault("apiVersion", version) != version:
         raise MisshapenError(f"apiVersion for {kind} should be {version}", "/apiVersion")
-    if not any(value for key, value in result.items() if key not in ("apiVersion", "kind")):
+    if not any(_counts(key, value) for key, value in result.items()):
         raise MisshapenError("the kustomization is empty", "")
     result["resources"] = [*result.get("resources", ()), *result.pop("bases", ())]
     result["images"] = [*result.get("images", ()), *result.pop("imageTags", ())]
@@ -181,3 +181,10 @@ def decode_kustomization(body: Any) -> dict[str, Any]:
         if generator.get("env"):
             generator["envs"] = [*generator.get("envs", ()), generator.pop("env")]
     return result
+
+
+def _counts(key: str, value: Any) -> bool:
+    """Whether a field keeps a kustomization from being empty; to Go an empty list is something."""
+    if key in ("bases", "imageTags", "helmChartInflationGenerator"):
+        return bool(value)
+    return key not in ("apiVersion", "kind") and (bool(value) or isinstance(value, list | dict))

@@ -1,0 +1,1 @@
+"""Exceptions from policies: who asked, who agreed, what for and until when."""

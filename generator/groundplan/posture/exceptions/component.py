@@ -1,0 +1,87 @@
+"""The exceptions as the API server takes them: conditions that its policies skip an object by.
+
+CEL has no clock. What has ended is left out when the file is written anew, and until then
+`groundplan posture exceptions` fails.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from groundplan.documents import dump
+from groundplan.posture.exceptions.model import FOLDER, policy_id
+from groundplan.posture.pod_security_checks import items, mapping
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from groundplan.posture.exceptions.model import PostureException, Scope
+    from groundplan.posture.exceptions.states import Standing
+    from groundplan.repository import Repository
+    from groundplan.resources import Resource
+
+PATH = f"{FOLDER}/kustomization.yaml"
+PREFIX = "except-"
+HEAD = """\
+# Written by `groundplan posture exceptions --write` from the files beside it; edit those.
+"""
+
+
+def component(repository: Repository, standings: Sequence[Standing]) -> str:
+    """The Kustomize component that puts the exceptions that still hold into the policies."""
+    policies = {
+        policy_id(resource.id.name): resource
+        for resource in repository.resources
+        if resource.id.kind == "ValidatingAdmissionPolicy"
+    }
+    holding = [s.exception for s in standings if not s.failing and not left_out(repository, s)]
+    patches = [
+        _patch(policies[policy], conditions)
+        for policy in sorted(policies)
+        if (conditions := [_condition(e) for e in holding if policy in e.policies])
+    ]
+    # Kustomize refuses a component without any field; an empty list is one.
+    body = {"apiVersion": "kustomize.config.k8s.io/v1alpha1", "kind": "Component"}
+    return HEAD + dump({**body, "patches": patches})
+
+
+def left_out(repository: Repository, standing: Standing) -> bool:
+    """Whether an exception is for some clusters only; all share the policies it would go into."""
+    clusters = standing.exception.scope.clusters
+    return bool(clusters) and not {c.name for c in repository.clusters} <= set(clusters)
+
+
+def _patch(policy: Resource, conditions: list[Mapping[str, str]]) -> Mapping[str, Any]:
+    """Add conditions to a policy; an object is judged only where all of them are true.
+
+    Kustomize replaces the list whole, so the policy's own conditions come first.
+    """
+    own = items(mapping(policy.body, "spec"), "matchConditions")
+    kept = [one for one in own if not str(mapping(one).get("name")).startswith(PREFIX)]
+    body = {
+        "apiVersion": policy.id.api_version,
+        "kind": policy.id.kind,
+        "metadata": {"name": policy.id.name},
+        "spec": {"matchConditions": [*kept, *conditions]},
+    }
+    return {"patch": dump(body)}
+
+
+def _condition(exception: PostureException) -> Mapping[str, str]:
+    terms = " && ".join(_terms(exception.scope))
+    return {"name": f"{PREFIX}{exception.name}", "expression": f"!({terms})" if terms else "false"}
+
+
+def _terms(scope: Scope) -> Iterator[str]:
+    """Walk what must be true of an object in the scope; a pod does not say its workload's kind."""
+    if scope.namespaces:
+        yield f"request.namespace in {_list(scope.namespaces)}"
+    if scope.names:
+        # A pod has its workload's name and more; which workload that is, it does not say.
+        named = "object.metadata.?name.orValue('') + object.metadata.?generateName.orValue('')"
+        yield f"{_list(scope.names)}.exists(n, ({named} + '-').startsWith(n + '-'))"
+
+
+def _list(names: Sequence[str]) -> str:
+    return json.dumps(names)

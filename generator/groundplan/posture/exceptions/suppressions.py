@@ -1,0 +1,111 @@
+"""What keeps scanners and engines from speaking: each is an exception, and needs an owner too.
+
+Spellings: Checkov (`checkov.io/skip*`, `checkov:skip=`), kube-linter
+(`ignore-check.kube-linter.io`), Kubescape (`kubescape.io/skip-controls`), Polaris
+(`polaris.fairwinds.com/…-exempt`), Trivy (`.trivyignore`), KICS (`kics-scan`), Argo CD
+(`ignoreDifferences`).
+"""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from groundplan.findings import Location
+from groundplan.posture.exceptions.model import PostureException, Scope
+from groundplan.posture.pod_security_checks import items, mapping
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+    from typing import Any
+
+    from groundplan.repository import Repository
+    from groundplan.resources import Resource
+
+_COMMENT = re.compile(rb"#\s*(?:(checkov):skip=([\w-]+)|(kics)-scan (ignore\S*|disable=\S+))")
+_WORDS = re.compile(rb"checkov:skip=|kics-scan ")
+_WORD = re.compile(r"[\w.-]+")
+_ENGINE = "argocd/ignoreDifferences"
+
+
+def suppressions(
+    repository: Repository, declared: Iterable[PostureException]
+) -> Iterator[PostureException]:
+    """Every suppression that no declared exception answers for."""
+    known = tuple(declared)
+    for resource in repository.resources:
+        for check, pointer in _of_object(resource):
+            if not _answered(known, check, resource):
+                location = repository.locate(resource.origin, pointer)
+                where = (resource.id.namespace,), (resource.id.kind,), (resource.id.name,)
+                yield _undeclared(check, Scope((), *where), location)
+    answered = {policy for exception in known for policy in exception.policies}
+    for path in sorted(repository.tree.files):
+        for check, line in _in_file(path, repository.tree.files[path]):
+            if check not in answered:
+                yield _undeclared(check, Scope(names=(path,)), Location(path, line))
+
+
+def _undeclared(check: str, scope: Scope, location: Location) -> PostureException:
+    return PostureException(
+        name=check,
+        policies=(check,),
+        scope=scope,
+        owner="",
+        approver="",
+        reason="",
+        ticket="",
+        created=None,
+        expires=None,
+        location=location,
+        suppresses=check.partition("/")[0],
+    )
+
+
+def _answered(known: Iterable[PostureException], check: str, resource: Resource) -> bool:
+    return any(
+        check in exception.policies and replace(exception.scope, clusters=()).has("", resource.id)
+        for exception in known
+    )
+
+
+def _of_object(resource: Resource) -> Iterator[tuple[str, str]]:
+    """Walk the suppressions in an object, each with its place."""
+    yield from _annotations(mapping(resource.body, "metadata", "annotations"))
+    if resource.id.group == "argoproj.io" and resource.id.kind in {"Application", "ApplicationSet"}:
+        path = ("spec",) if resource.id.kind == "Application" else ("spec", "template", "spec")
+        if items(mapping(resource.body, *path), "ignoreDifferences"):
+            yield _ENGINE, f"/{'/'.join(path)}/ignoreDifferences"
+
+
+def _annotations(annotations: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    for key, value in annotations.items():
+        pointer = f"/metadata/annotations/{key.replace('~', '~0').replace('/', '~1')}"
+        domain, _, name = key.partition("/")
+        if domain == "checkov.io" and name.startswith("skip"):
+            yield f"checkov/{str(value).partition('=')[0].strip()}", pointer
+        elif domain == "ignore-check.kube-linter.io":
+            yield f"kube-linter/{name}", pointer
+        elif key == "kubescape.io/skip-controls":
+            yield from ((f"kubescape/{one}", pointer) for one in _WORD.findall(str(value)))
+        elif domain == "polaris.fairwinds.com" and name.endswith("exempt"):
+            yield f"polaris/{name.removesuffix('-exempt')}", pointer
+
+
+def _in_file(path: str, content: bytes) -> Iterator[tuple[str, int]]:
+    """Walk the suppressions in comments and in scanners' own files, each with its line."""
+    name = posixpath.basename(path)
+    if name == ".trivyignore":
+        for number, line in enumerate(content.decode("utf-8", "replace").splitlines(), 1):
+            word = line.partition("#")[0].strip()
+            if word:
+                yield f"trivy/{word.split()[0]}", number
+    elif name == ".checkov.baseline":
+        yield "checkov/baseline", 1
+    elif name.endswith((".yaml", ".yml", ".tf")) and _WORDS.search(content):
+        for number, text in enumerate(content.splitlines(), 1):
+            for found in _COMMENT.finditer(text):
+                scanner, check = (part for part in found.groups() if part)
+                yield f"{scanner.decode()}/{check.decode()}", number
