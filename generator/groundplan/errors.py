@@ -85,3 +85,7 @@ class ToolError(GroundplanError):
     """An outside program is missing, failed, or took longer than it may."""
 
     exit_code = ExitCode.TOOL
+
+
+class InternalError(GroundplanError):
+    """Something that groundplan must never do was about to happen; nothing was written."""

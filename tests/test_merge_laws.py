@@ -1,0 +1,195 @@
+"""What holds for any edits of a person and of the template, on files that are really rendered."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from difflib import SequenceMatcher
+from functools import cache
+from typing import TYPE_CHECKING
+
+from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import strategies as st
+
+from groundplan import documents
+from groundplan.merge import Cause, File, Mode, Renames, Rules, merge, slots, syntax
+from groundplan.merge.keys import SchemaKeys
+from tests.rendering import ENGINES, rendered
+
+if TYPE_CHECKING:
+    from groundplan.merge import Merged
+    from groundplan.merge.slots import Entry, Node
+
+RULES = Rules(SchemaKeys("1.37"), Renames({}, {}))
+PATH = "file.yaml"
+
+
+@cache
+def corpus() -> tuple[str, ...]:
+    """Every different YAML file of a repository for each engine."""
+    found = {
+        content.decode()
+        for engine in ENGINES
+        for path, content in rendered(engine, "enterprise").files.items()
+        if path.endswith((".yaml", ".yml"))
+    }
+    return tuple(sorted(found, key=len))
+
+
+class Edit:
+    """Draws edits of a YAML text."""
+
+    def __init__(self, data: st.DataObject, who: str) -> None:
+        self._data = data
+        self._who = who
+        self._count = 0
+
+    def edited(self, text: str, most: int) -> str:
+        """The text after some edits; it can still be read."""
+        for _ in range(self._data.draw(st.integers(1, most))):
+            stream = syntax.read(text)
+            every = list(slots.walk(stream))
+            target = self._data.draw(st.sampled_from(range(len(every))))
+            changed = self._changed(stream, every[target])
+            candidate = slots.text(changed)
+            _, problems = documents.parse(PATH, candidate.encode())
+            if not problems and candidate.strip():
+                text = candidate
+        return text
+
+    def _changed(self, node: Node, target: Entry) -> Node:
+        if any(entry is target for entry in node.entries):
+            return self._among(node, [e is target for e in node.entries].index(True))
+        parts = tuple(replace(e, value=self._changed(e.value, target)) for e in node.entries)
+        return replace(node, entries=parts)
+
+    def _word(self) -> str:
+        self._count += 1
+        return f"{self._who}-{self._count}"
+
+    def _among(self, node: Node, index: int) -> Node:
+        """One edit of an entry among its siblings."""
+        entries = list(node.entries)
+        entry = entries[index]
+        kinds = ["remove", "duplicate", "comment", "swap", "value"]
+        match self._data.draw(st.sampled_from(kinds)):
+            case "remove" if len(entries) > 1:
+                del entries[index]
+            case "duplicate" if node.kind == "mapping":
+                key = self._word()
+                head = entry.head.replace(entry.key, key, 1)
+                if key in head:
+                    entries.insert(index + 1, replace(entry, key=key, head=head))
+            case "duplicate" if entry.value.kind == "scalar" and node.kind == "sequence":
+                entries.insert(index, replace(entry, value=scalar(self._word())))
+            case "comment" if not entry.inline and node.kind != "stream" and entry.lead:
+                line = f"{' ' * entry.column}# {self._word()}\n"
+                entries[index] = replace(entry, lead=entry.lead + line)
+            case "comment" if entry.tail == "\n" and not entry.inline:
+                entries[index] = replace(entry, tail=f"  # {self._word()}\n")
+            case "swap" if index:
+                entries[index - 1 : index + 1] = [entry, entries[index - 1]]
+            case "value" if entry.value.kind == "scalar" and "\n" not in entry.value.text:
+                entries[index] = replace(entry, value=scalar(self._word()))
+        return replace(node, entries=tuple(entries))
+
+
+def scalar(text: str) -> Node:
+    return slots.Node("scalar", text=text, scalar=text)
+
+
+def merged(base: str | None, yours: str | None, template: str | None) -> Merged:
+    sides = ({PATH: File(s.encode())} if s is not None else {} for s in (base, yours, template))
+    return merge(*sides, RULES)
+
+
+def result(base: str, yours: str, template: str) -> str:
+    return merged(base, yours, template).files[PATH].content.decode()
+
+
+several = settings(
+    deadline=None,
+    max_examples=150,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+)
+
+
+@several
+@given(st.data())
+def test_no_edit_is_lost_and_what_nobody_touched_stays(data: st.DataObject) -> None:
+    base = data.draw(st.sampled_from(corpus()))
+    yours = Edit(data, "mine").edited(base, 4)
+    template = Edit(data, "theirs").edited(base, 4)
+
+    # `merge` itself raises when an edit is neither in the result nor listed.
+    found = merged(base, yours, template)
+
+    content = found.files[PATH].content
+    assert documents.parse(PATH, content)[1] == ()
+    common = untouched(base, yours, template)
+    assert subsequence(common, content.decode().splitlines())
+
+
+def untouched(base: str, yours: str, template: str) -> list[str]:
+    """The lines that are the same, in the same order, on all sides."""
+    old = base.splitlines()
+    kept = set(range(len(old)))
+    for side in (yours, template):
+        blocks = SequenceMatcher(None, old, side.splitlines(), autojunk=False).get_matching_blocks()
+        kept &= {i for block in blocks for i in range(block.a, block.a + block.size)}
+    return [old[i] for i in sorted(kept)]
+
+
+def subsequence(wanted: list[str], lines: list[str]) -> bool:
+    rest = iter(lines)
+    return all(line in rest for line in wanted)
+
+
+@several
+@given(st.data())
+def test_one_side_alone_decides(data: st.DataObject) -> None:
+    base = data.draw(st.sampled_from(corpus()))
+    edited = Edit(data, "mine").edited(base, 4)
+
+    assert result(base, edited, base) == edited
+    assert result(base, base, edited) == edited
+    assert result(base, edited, edited) == edited
+
+
+@several
+@given(st.data())
+def test_merging_again_changes_nothing(data: st.DataObject) -> None:
+    base = data.draw(st.sampled_from(corpus()))
+    yours = Edit(data, "mine").edited(base, 3)
+    template = Edit(data, "theirs").edited(base, 3)
+    once = result(base, yours, template)
+
+    assert result(template, once, template) == once
+
+
+@several
+@given(st.data())
+def test_edits_follow_a_file_that_moved(data: st.DataObject) -> None:
+    base = data.draw(st.sampled_from(corpus()).filter(lambda text: text.count("\n") > 8))
+    yours = Edit(data, "mine").edited(base, 2)
+    template = Edit(data, "theirs").edited(base, 2)
+    assume(yours != base)
+    assume(SequenceMatcher(None, base.splitlines(), template.splitlines()).ratio() > 0.7)
+    here, there = {PATH: File(base.encode())}, {"moved.yaml": File(template.encode())}
+
+    found = merge(here, {PATH: File(yours.encode())}, there, RULES)
+
+    assert set(found.files) == {"moved.yaml"}
+    assert found.files["moved.yaml"].content.decode() == result(base, yours, template)
+    assert not [c for c in found.conflicts if c.cause is Cause.REMOVED_BY_TEMPLATE and not c.place]
+
+
+@several
+@given(st.data())
+def test_files_that_are_no_yaml_lose_nothing_either(data: st.DataObject) -> None:
+    words = st.lists(st.sampled_from(["a", "b", "c", "d", "", "# e"]), max_size=8)
+    texts = [("\n".join(data.draw(words)) + "\n").encode() for _ in range(3)]
+    base, yours, template = ({"README.md": File(text)} for text in texts)
+
+    found = merge(base, yours, template, RULES)
+
+    assert found.files["README.md"].mode is Mode.FILE
