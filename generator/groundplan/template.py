@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,6 +32,12 @@ class Template:
     def places(self) -> tuple[str, ...]:
         """Where clusters can run: one overlay each."""
         return tuple(sorted(folder.name for folder in (self.root / "overlays").iterdir()))
+
+
+def version_numbers(tag: str) -> tuple[int, ...] | None:
+    """A version as numbers that compare; a commit after a tag counts as later than the tag."""
+    match = re.fullmatch(r"v(\d+)\.(\d+)\.(\d+)(?:-(\d+)-g[0-9a-f]+)?", tag)
+    return tuple(int(number or 0) for number in match.groups()) if match else None
 
 
 def locate() -> Template:

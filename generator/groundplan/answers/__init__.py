@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -20,7 +19,7 @@ from groundplan.answers.fields import (
     wrong_type,
 )
 from groundplan.errors import AnswersError, TemplateError, UsageError
-from groundplan.template import UPSTREAM, Template
+from groundplan.template import UPSTREAM, Template, version_numbers
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -169,19 +168,13 @@ def _origin(values: Mapping[str, Any], template: Template) -> Iterator[Fault]:
         fix = f"leave {SOURCE} out if they are meant for {UPSTREAM}"
         yield Fault((SOURCE,), "answers.other-template", what, fix)
         return
-    written, own = _version(str(commit)), _version(template.version)
+    written, own = version_numbers(str(commit)), version_numbers(template.version)
     if written is None:
         what = f"{shown(commit)} is no version of the template"
         yield Fault((COMMIT,), "answers.unknown-version", what, f"leave {COMMIT} out")
     elif own is not None and written > own:
         what = f"these answers are for {commit}, and this installation carries {template.version}"
         yield Fault((COMMIT,), "answers.newer-version", what, "upgrade groundplan")
-
-
-def _version(tag: str) -> tuple[int, ...] | None:
-    """A tag as numbers; a commit after a tag counts as later than the tag."""
-    match = re.fullmatch(r"v(\d+)\.(\d+)\.(\d+)(?:-(\d+)-g[0-9a-f]+)?", tag)
-    return tuple(int(number or 0) for number in match.groups()) if match else None
 
 
 def _each(

@@ -135,6 +135,17 @@ def resolve(template: Template, answers: Mapping[str, Any]) -> Mapping[str, Any]
     return answered
 
 
+def unasked(template: Template, answers: Mapping[str, Any]) -> frozenset[str]:
+    """The questions that are not asked after these answers; a render would not record them.
+
+    Raises:
+        AnswersError: `answers.refused`, when a question's own validator says no.
+        TemplateError: The questions cannot be read or computed.
+    """
+    found: frozenset[str] = _quick().unasked(template, answers)
+    return found
+
+
 def offer(template: Template, question: str, answers: Mapping[str, Any]) -> Offer | None:
     """The default of a question after these answers, or None when it is not asked then.
 

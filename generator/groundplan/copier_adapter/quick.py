@@ -69,6 +69,14 @@ def resolve(template: Template, answers: Mapping[str, Any]) -> Mapping[str, Any]
         return worker.answers.combined
 
 
+def unasked(template: Template, answers: Mapping[str, Any]) -> frozenset[str]:
+    """The questions that are not asked after these answers."""
+    with working(template, answers, Path(os.devnull)) as worker:
+        with copier.Phase.use(copier.Phase.PROMPT):
+            worker._ask()
+        return frozenset(worker.answers.hidden)
+
+
 @dataclass(frozen=True, slots=True)
 class Offer:
     """What the template suggests as an answer."""

@@ -20,7 +20,7 @@ def merged(sides: Three[list[str]], kept: Container[str]) -> list[str]:
     result = [name for name in first if name in kept]
     for index, name in enumerate(second):
         if name in kept and name not in result:
-            result.insert(_after(second[:index], result), name)
+            result.insert(_behind(second[:index], result, second), name)
     return result
 
 
@@ -28,9 +28,9 @@ def _among(names: Sequence[str], order: Sequence[str]) -> list[str]:
     return [name for name in order if name in names]
 
 
-def _after(before: Sequence[str], result: Sequence[str]) -> int:
-    """Just behind the nearest name that came before, or in front."""
-    for name in reversed(before):
-        if name in result:
-            return result.index(name) + 1
-    return 0
+def _behind(before: Sequence[str], result: Sequence[str], second: Container[str]) -> int:
+    """Behind the nearest name that came before, and what the other side added there."""
+    place = next((result.index(name) + 1 for name in reversed(before) if name in result), 0)
+    while 0 < place < len(result) and result[place] not in second:
+        place += 1
+    return place

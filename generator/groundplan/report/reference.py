@@ -19,6 +19,7 @@ FAMILIES = {
     "KUS": "Kustomize builds",
     "SCH": "Schemas",
     "TREE": "Files",
+    "UPD": "Updates",
     "YAML": "YAML",
 }
 INTRODUCTION = """\

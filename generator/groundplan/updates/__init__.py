@@ -1,0 +1,1 @@
+"""Updates of a rendered repository that people have changed."""
