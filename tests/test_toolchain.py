@@ -191,10 +191,24 @@ def test_refuses_a_link_in_place_of_a_program(tmp_path):
 
 def test_replaces_what_kubernetes_replaces_by_folders_of_its_own():
     upstream = "go 1.26.0\n\nreplace (\n\tk8s.io/api => ./staging/src/k8s.io/api\n)\n"
-    release = recipes.Kubernetes("1.37.2", "3.7.0", ("h1:a=", "h1:b="))
-    assert gobuilds.go_mod(upstream, release) == (
-        "module groundplan.invalid/kubernetes\n\ngo 1.26.0\n\n"
+    source = recipes.Module("k8s.io/kubernetes", "1.37.2", ("h1:a=", "h1:b="))
+    assert gobuilds.go_mod(upstream, source) == (
+        "module groundplan.invalid/build\n\ngo 1.26.0\n\n"
         "require k8s.io/kubernetes v1.37.2\n\nreplace k8s.io/api => k8s.io/api v0.37.2\n"
+    )
+
+
+def test_keeps_what_a_module_replaces_by_other_versions_and_leaves_folders_out():
+    upstream = (
+        "go 1.25.0\n\nreplace example.com/a => example.com/fork v1.2.3 // why\n\n"
+        "replace (\n\t// why\n\texample.com/b => example.com/b v0.1.0\n"
+        "\texample.com/c => ../c\n)\n"
+    )
+    source = recipes.Module("example.com/tool/v3", "3.2.1", ("h1:a=", "h1:b="))
+    assert gobuilds.go_mod(upstream, source) == (
+        "module groundplan.invalid/build\n\ngo 1.25.0\n\n"
+        "require example.com/tool/v3 v3.2.1\n\nreplace example.com/a => example.com/fork v1.2.3\n"
+        "replace example.com/b => example.com/b v0.1.0\n"
     )
 
 
@@ -211,7 +225,7 @@ def test_a_build_does_not_follow_the_users_flags(monkeypatch, tmp_path):
 
 
 def test_every_recipe_can_be_filled_in():
-    for name in recipes.names():
+    for name in (*recipes.names(), *recipes.node_names()):
         recipe = recipes.recipe(name)
         assert "{" not in recipe.release + recipe.checksums + recipe.member + recipe.module
         assert recipe.release == "" or recipe.checksums.startswith("https://")

@@ -280,8 +280,12 @@ def eventually(condition, seconds: float = 60) -> None:
 def test_takes_a_right_repository_whole(binaries):
     done = verify(repository(), partial(running, binaries), subject="platform")
     assert done.report.findings == ()
-    assert [result.evaluated for result in done.report.results] == [9, 0, 1]
-    assert unseen(done.report) == [("type checks of admission policies", 1)]
+    assert [result.evaluated for result in done.report.results] == [9, 0, 1, 2, 0, 0, 0, 1]
+    assert unseen(done.report) == [
+        ("type checks of admission policies", 1),
+        ("admission policies", 1),
+        ("accounts of teams", 1),
+    ]
     assert [(t.cluster, t.objects) for t in done.timings] == [("one", 9)]
 
 

@@ -20,10 +20,19 @@ from groundplan.process import Command, Server, serving
 from groundplan.runners.client import Client, Endpoint, Request
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
 SPACE_NEEDED = 256 * 1024 * 1024
 """Bytes: etcd reserves two write-ahead logs of 64 MB before anything is stored."""
+
+ADMINISTRATOR = "groundplan"
+CONTROLLER_MANAGER = "system:kube-controller-manager"
+SCHEDULER = "system:kube-scheduler"
+USERS = {ADMINISTRATOR: "system:masters", CONTROLLER_MANAGER: "", SCHEDULER: ""}
+"""Who may speak to it, and their groups. What the last two may do is in Kubernetes' own roles."""
+
+SIGNING_KEY = "service-account.key"
+CERTIFICATE = "certs/apiserver.crt"
 
 START_TIMEOUT = 90.0
 PORT_ATTEMPTS = 5
@@ -52,6 +61,12 @@ class ApiServer:
     client: Client
     version: str
     """Such as `1.37.2`."""
+    home: Path
+    """A folder that goes when the server goes."""
+    endpoints: Mapping[str, Endpoint]
+    """How each of `USERS` speaks to it."""
+    controllers: bool = False
+    """Whether a controller manager works on it."""
 
 
 def unused_port() -> int:
@@ -83,11 +98,11 @@ def running(
     with tempfile.TemporaryDirectory(prefix="groundplan-", ignore_cleanup_errors=True) as name:
         home = Path(name)
         _ensure_space(home)
-        token = secrets.token_hex(16)
-        _write_secrets(home, token)
+        tokens = {user: secrets.token_hex(16) for user in USERS}
+        _write_secrets(home, tokens)
         with (
             serving(_etcd(binaries, home), home / "etcd.log", grace=0, scratch=home) as etcd,
-            _answering(binaries, home, token, etcd, free_port) as (apiserver, port),
+            _answering(binaries, home, tokens[ADMINISTRATOR], etcd, free_port) as (apiserver, port),
         ):
 
             def ensure_alive() -> None:
@@ -95,11 +110,11 @@ def running(
                     if not server.alive:
                         raise _ended(server, "apiserver.ended", "ended while it was needed")
 
-            endpoint = Endpoint(port, home / "certs/apiserver.crt", token)
-            client = Client(endpoint, ensure_alive=ensure_alive, deadline=deadline)
-            with client:
+            endpoints = {u: Endpoint(port, home / CERTIFICATE, t) for u, t in tokens.items()}
+            administrator = endpoints[ADMINISTRATOR]
+            with Client(administrator, ensure_alive=ensure_alive, deadline=deadline) as client:
                 version = client.get("/version").body["gitVersion"]
-                yield ApiServer(client, version.removeprefix("v"))
+                yield ApiServer(client, version.removeprefix("v"), home, endpoints)
 
 
 @contextlib.contextmanager
@@ -132,7 +147,7 @@ def _ready(home: Path, token: str, apiserver: Server, etcd: Server, port: int) -
             if _PORT_TAKEN in server.log.read_text("utf-8", "replace"):
                 return False
             raise _ended(server, "apiserver.start", "did not start")
-        if _answers(home / "certs/apiserver.crt", token, port):
+        if _answers(home / CERTIFICATE, token, port):
             return True
         time.sleep(0.05)
     raise _ended(apiserver, "apiserver.start", f"was not ready after {START_TIMEOUT:.0f} s")
@@ -183,8 +198,8 @@ def _kube_apiserver(binaries: Binaries, home: Path, port: int) -> Command:
             "--allow-privileged=true",
             "--service-cluster-ip-range=10.96.0.0/12",
             "--service-account-issuer=https://kubernetes.default.svc",
-            "--service-account-key-file=service-account.key",
-            "--service-account-signing-key-file=service-account.key",
+            f"--service-account-key-file={SIGNING_KEY}",
+            f"--service-account-signing-key-file={SIGNING_KEY}",
             "--endpoint-reconciler-type=none",
             "--profiling=false",
         ),
@@ -192,8 +207,8 @@ def _kube_apiserver(binaries: Binaries, home: Path, port: int) -> Command:
     )
 
 
-def _write_secrets(home: Path, token: str) -> None:
-    """Write what the API server needs to know its client and to sign tokens.
+def _write_secrets(home: Path, tokens: Mapping[str, str]) -> None:
+    """Write what the API server needs to know its clients and to sign tokens.
 
     It makes its serving certificate itself. The signing key is an EC key in the form that leaves
     the public half out (RFC 5915), so that 32 random bytes are all there is to it.
@@ -201,10 +216,8 @@ def _write_secrets(home: Path, token: str) -> None:
     scalar = (secrets.randbelow(_P256_ORDER - 1) + 1).to_bytes(32, "big")
     key = base64.encodebytes(_P256_HEAD + scalar + _P256_TAIL).decode()
     begin, end = "-----BEGIN EC PRIVATE KEY-----", "-----END EC PRIVATE KEY-----"
-    files = {
-        "tokens.csv": f'{token},groundplan,groundplan,"system:masters"\n',
-        "service-account.key": f"{begin}\n{key}{end}\n",
-    }
+    lines = (f'{tokens[user]},{user},{user},"{groups}"\n' for user, groups in USERS.items())
+    files = {"tokens.csv": "".join(lines), SIGNING_KEY: f"{begin}\n{key}{end}\n"}
     for name, text in files.items():
         (home / name).touch(0o600)
         (home / name).write_text(text)

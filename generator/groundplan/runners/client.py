@@ -43,6 +43,8 @@ class Request:
     accept: str = "application/json"
     user: str = ""
     """Whom to act as, such as `system:serviceaccount:shop:reconciler`; oneself when empty."""
+    groups: tuple[str, ...] = ()
+    """The groups of that user."""
 
 
 @dataclass(frozen=True)
@@ -159,8 +161,10 @@ class Client:
             f"{request.method} {request.path} HTTP/1.1\r\nHost: {HOST}\r\n"
             f"Authorization: {self._authorization}\r\n"
             f"Accept: {request.accept}\r\nContent-Type: {request.content_type}\r\n"
-            + (f"Impersonate-User: {request.user}\r\n" if request.user else "")
         )
+        if request.user:
+            head += f"Impersonate-User: {request.user}\r\n"
+            head += "".join(f"Impersonate-Group: {group}\r\n" for group in request.groups)
         body = b"" if request.body is None else json.dumps(request.body).encode()
         status, headers, content = self._connection().call(head.encode("ascii"), body)
         warnings = tuple(

@@ -58,7 +58,7 @@ def find(name: str, kubernetes: str = "") -> Tool | Absent:
     the user's cache.
 
     Args:
-        name: One of `recipes.names()`.
+        name: One of `recipes.names()` or `recipes.node_names()`.
         kubernetes: The minor version that a part of Kubernetes should have; the newest known when
             it is empty. Another one is taken where nothing fits better.
 
@@ -94,7 +94,7 @@ def ensure(
     the same program at once.
 
     Args:
-        name: One of `recipes.names()`.
+        name: One of `recipes.names()` or `recipes.node_names()`.
         kubernetes: As for `find`.
         offline: Never download anything.
         progress: Told in a few words what takes long.
@@ -113,7 +113,7 @@ def ensure(
         with _locked(wanted):
             path = _cached(wanted)
             if _version(wanted, path) is None:
-                _get(wanted, kubernetes, path, tried, progress)
+                _get(wanted, path, tried, progress)
             if (version := _version(wanted, path)) is not None:
                 return Tool(name, path, version or wanted.version, "cache")
     if isinstance(found, Tool):
@@ -125,6 +125,9 @@ def ensure(
 
 def _candidates(wanted: Recipe) -> Iterator[tuple[Path, str]]:
     """Walk the places where a program may be, with their names."""
+    if wanted.ours:
+        yield _cached(wanted), "cache"
+        return
     variable = "GROUNDPLAN_" + wanted.name.upper().replace("-", "_")
     if named := os.environ.get(variable):
         path = Path(named)
@@ -173,9 +176,7 @@ def _cached(wanted: Recipe) -> Path:
     return cache_folder() / wanted.name / wanted.version / wanted.name
 
 
-def _get(
-    wanted: Recipe, kubernetes: str, target: Path, tried: list[str], progress: Progress
-) -> None:
+def _get(wanted: Recipe, target: Path, tried: list[str], progress: Progress) -> None:
     """Try each way to get a program until one works; what fails is noted."""
     target.parent.mkdir(parents=True, exist_ok=True)
     ways: list[tuple[str, Callable[[Path], Path]]] = []
@@ -183,8 +184,8 @@ def _get(
         ways.append((wanted.release, lambda folder: _release(wanted, folder)))
     if wanted.module:
         ways.append((wanted.module, lambda folder: _installed(wanted, folder, progress)))
-    if wanted.kubernetes_package:
-        ways.append((wanted.kubernetes_package, lambda f: _built(wanted, kubernetes, f, progress)))
+    if (source := wanted.source) is not None:
+        ways.append((wanted.package, lambda f: _built(wanted, source, f, progress)))
     for what, way in ways:
         with tempfile.TemporaryDirectory(dir=target.parent, ignore_cleanup_errors=True) as scratch:
             progress(f"getting {wanted.name} {wanted.version} from {what}")
@@ -206,11 +207,10 @@ def _installed(wanted: Recipe, folder: Path, progress: Progress) -> Path:
     return gobuilds.install(_go(progress), wanted.module, folder)
 
 
-def _built(wanted: Recipe, kubernetes: str, folder: Path, progress: Progress) -> Path:
-    release = recipes.kubernetes_release(kubernetes)
+def _built(wanted: Recipe, source: recipes.Module, folder: Path, progress: Progress) -> Path:
     go = _go(progress)
     progress(f"building {wanted.name} {wanted.version}; this takes some minutes, once")
-    return gobuilds.build_kubernetes(go, wanted.kubernetes_package, release, folder)
+    return gobuilds.build(go, wanted.package, source, folder)
 
 
 def _go(progress: Progress) -> Path:

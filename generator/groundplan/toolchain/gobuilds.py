@@ -1,4 +1,4 @@
-"""Programs built from Go modules: by `go install`, or as a part of Kubernetes."""
+"""Programs built from Go modules: by `go install`, or in a module of our own."""
 
 from __future__ import annotations
 
@@ -19,9 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _STAGING = re.compile(r"^\s*(\S+) => \./staging/src/", re.MULTILINE)
+_REPLACED = re.compile(r"^\s*(?:replace )?(\S+) => ([^.\s]\S* v\S+)", re.MULTILINE)
 _GO_VERSION = re.compile(r"^go (\S+)", re.MULTILINE)
-_MODULE = "k8s.io/kubernetes"
-_VERSIONS = "k8s.io/component-base/version"
 _BUILD_TIMEOUT = 60 * 60.0
 _FETCH_TIMEOUT = 20 * 60.0
 
@@ -54,51 +53,48 @@ def install(go: Path, package: str, folder: Path) -> Path:
     return next(path for path in folder.iterdir() if path.is_file())
 
 
-def build_kubernetes(go: Path, package: str, release: recipes.Kubernetes, folder: Path) -> Path:
-    """Build one of Kubernetes' programs, or its etcd, from the Go module into a folder.
+def build(go: Path, package: str, source: recipes.Module, folder: Path) -> Path:
+    """Build a program whose module replaces others, which `go install` refuses, into a folder.
 
     Raises:
         ToolError: `tool.failed` with what Go said.
     """
     module = folder / "module"
     module.mkdir()
-    env = environment()
-    (module / "go.mod").write_text(go_mod(_own_go_mod(go, release.version, folder), release))
-    content, own = release.go_sum
-    version = f"v{release.version}"
-    (module / "go.sum").write_text(
-        f"{_MODULE} {version} {content}\n{_MODULE} {version}/go.mod {own}\n"
-    )
+    (module / "go.mod").write_text(go_mod(_own_go_mod(go, source, folder), source))
+    content, own = source.go_sum
+    name = f"{source.path} v{source.version}"
+    (module / "go.sum").write_text(f"{name} {content}\n{name}/go.mod {own}\n")
     program = folder / "program"
-    _, minor, _ = release.version.split(".")
-    stamps = {"gitVersion": version, "gitMajor": "1", "gitMinor": minor, "gitTreeState": "clean"}
-    flags = " ".join(("-s -w", *(f"-X {_VERSIONS}.{key}={text}" for key, text in stamps.items())))
-    argv = (str(go), "build", "-ldflags", flags, "-o", str(program), package)
-    Command(argv, cwd=module, env=env, timeout=_BUILD_TIMEOUT).run()
+    flags = " ".join(("-s -w", *(f"-X {key}={text}" for key, text in source.stamps)))
+    tags = ",".join(source.tags)
+    argv = (str(go), "build", "-tags", tags, "-ldflags", flags, "-o", str(program), package)
+    Command(argv, cwd=module, env=environment(), timeout=_BUILD_TIMEOUT).run()
     return program
 
 
-def go_mod(upstream: str, release: recipes.Kubernetes) -> str:
-    """Write a module that has Kubernetes as a requirement.
+def go_mod(upstream: str, source: recipes.Module) -> str:
+    """Write a module that has another one as a requirement, with what that one replaces.
 
-    Kubernetes replaces its staging modules by folders of its own repository, which a module that
-    requires it does not inherit: here they are replaced by their published form.
+    A module that requires another does not inherit its replacements. Kubernetes replaces its
+    staging modules by folders of its own repository: here they are replaced by their published
+    form.
     """
-    version = f"v{release.version}"
-    staging = version.replace("v1.", "v0.", 1)
+    staging = f"v{source.version}".replace("v1.", "v0.", 1)
     go_version = _GO_VERSION.search(upstream)
     lines = [
-        "module groundplan.invalid/kubernetes",
+        "module groundplan.invalid/build",
         f"go {go_version.group(1) if go_version else '1.26'}",
-        f"require {_MODULE} {version}",
+        f"require {source.path} v{source.version}",
         *(f"replace {name} => {name} {staging}" for name in _STAGING.findall(upstream)),
+        *(f"replace {name} => {other}" for name, other in _REPLACED.findall(upstream)),
     ]
     return "\n\n".join(lines[:3]) + "\n\n" + "\n".join(lines[3:]) + "\n"
 
 
-def _own_go_mod(go: Path, version: str, folder: Path) -> str:
-    """Read Kubernetes' own go.mod."""
-    argv = (str(go), "mod", "download", "-json", f"{_MODULE}@v{version}")
+def _own_go_mod(go: Path, source: recipes.Module, folder: Path) -> str:
+    """Read the go.mod of a module."""
+    argv = (str(go), "mod", "download", "-json", f"{source.path}@v{source.version}")
     command = Command(argv, cwd=folder, env=environment(), timeout=_FETCH_TIMEOUT)
     said = json.loads(command.run().text)
     return Path(said["GoMod"]).read_text("utf-8")

@@ -41,6 +41,20 @@ class Kubernetes:
 
 
 @dataclass(frozen=True, slots=True)
+class Module:
+    """A Go module that programs are built from in a module of our own."""
+
+    path: str
+    version: str
+    go_sum: tuple[str, str]
+    """Checksums of its content and of its go.mod."""
+    stamps: tuple[tuple[str, str], ...] = ()
+    """Variables that the linker sets."""
+    tags: tuple[str, ...] = ()
+    """Build tags."""
+
+
+@dataclass(frozen=True, slots=True)
 class Recipe:
     """How one program is found and had. Addresses are filled in; empty where there is none."""
 
@@ -56,19 +70,23 @@ class Recipe:
     """The program's path in the release archive; empty when the release is the program."""
     module: str
     """For `go install`."""
-    kubernetes_package: str
-    """For a build as part of Kubernetes."""
+    package: str
+    """For a build in a module of our own."""
+    source: Module | None
+    """The module that such a build requires."""
     assets: bool
     """Whether KUBEBUILDER_ASSETS is a folder of such programs."""
     same_minor: bool
     """Whether one of another minor version is taken only where there is no other."""
+    ours: bool
+    """Whether it is taken only as groundplan got it."""
     required: bool
     """Whether `new` and `check` do not work without it."""
 
 
 def recipe(name: str, kubernetes: str = "") -> Recipe:
     """Return how to get a program, for a Kubernetes minor version or the newest."""
-    line: Mapping[str, Any] = _data()["tools"][name]
+    line: Mapping[str, Any] = {**_data()["tools"], **_data()["node"]}[name]
     release = kubernetes_release(kubernetes)
     version = line.get("version", "")
     if "kubernetes_package" in line:
@@ -78,23 +96,46 @@ def recipe(name: str, kubernetes: str = "") -> Recipe:
     return Recipe(
         name=name,
         version=str(version),
-        purpose=line["purpose"],
+        purpose=line.get("purpose", "the image of kind's nodes"),
         version_command=tuple(line["version_command"]),
         fix=line.get("fix", f"put {name} in PATH; groundplan gets {version} itself when needed"),
         release=line.get("release", "").format(**places),
         checksums=line.get("checksums", "").format(**places),
         member=line.get("member", "").format(**places),
         module=line.get("module", "").format(**places),
-        kubernetes_package=line.get("kubernetes_package", ""),
+        package=line.get("kubernetes_package") or line.get("package", ""),
+        source=_source(line, release),
         assets=line.get("assets", False),
         same_minor=line.get("same_minor", False),
+        ours=name in _data()["node"],
         required=line.get("required", False),
     )
 
 
+def _source(line: Mapping[str, Any], kubernetes: Kubernetes) -> Module | None:
+    """Which module a program is built from, when it is not had by `go install`."""
+    if "kubernetes_package" in line:
+        version = f"v{kubernetes.version}"
+        _, minor, _ = kubernetes.version.split(".")
+        said = {"gitVersion": version, "gitMajor": "1", "gitMinor": minor, "gitTreeState": "clean"}
+        stamps = tuple((f"k8s.io/component-base/version.{key}", text) for key, text in said.items())
+        return Module("k8s.io/kubernetes", kubernetes.version, kubernetes.go_sum, stamps)
+    if "package" not in line:
+        return None
+    content, own = line["go.sum"]
+    stamps = tuple((name, line["version"]) for name in line.get("stamps", ()))
+    tags = tuple(line.get("tags", ()))
+    return Module(line["package_of"], line["version"], (content, own), stamps, tags)
+
+
 def names() -> tuple[str, ...]:
-    """Every program that groundplan knows of."""
+    """Every program that groundplan may use from this machine."""
     return tuple(_data()["tools"])
+
+
+def node_names() -> tuple[str, ...]:
+    """The programs that a node image of our own is made of, beside `names`."""
+    return tuple(_data()["node"])
 
 
 def kubernetes_release(minor: str = "") -> Kubernetes:

@@ -107,10 +107,6 @@ class Rehearsal:
             progress(f"{self._cluster.name}: {number} of {len(self._cluster.units)} {unit.id}")
             self._apply_unit(unit)
         self._admit_pods()
-        policies = [r for r in self._resources if r.id.kind == "ValidatingAdmissionPolicy"]
-        if policies:
-            reason = "a controller manager does them, and there is none here"
-            self._verdicts.skipped("type checks of admission policies", reason, len(policies))
 
     def _install_definitions(self) -> None:
         """Install the CRDs of the kinds in use that the repository does not bring itself."""

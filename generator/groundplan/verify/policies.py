@@ -1,0 +1,180 @@
+"""Whether admission policies are in force, and refuse what they are there to refuse."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from groundplan import documents, template
+from groundplan.findings import Passed, Severity, Skipped
+from groundplan.resources import Origin, Resource
+from groundplan.runners.client import Client, Request, apply
+from groundplan.verify.assertions import Assertion, Scene
+from groundplan.verify.questions import Question
+from groundplan.verify.record import Broken, Said
+
+if TYPE_CHECKING:
+    from groundplan.runners.client import Answer
+
+TRIAL = "groundplan-trial"
+"""A team's namespace that nobody uses, where examples are tried."""
+
+_PATIENCE = 20.0
+"""Seconds for the controller manager to check a policy's expressions."""
+
+_PODS_OF_ANY_KIND = "privileged"
+
+
+def open_trial(client: Client) -> None:
+    """Make the namespace for trials, before any policy is there that would refuse it.
+
+    Pod Security lets everything into it, so that a refusal is a policy's own.
+    """
+    labels = {
+        "groundplan.dev/owner": "platform",
+        "groundplan.dev/tenant": TRIAL,
+        "pod-security.kubernetes.io/enforce": _PODS_OF_ANY_KIND,
+    }
+    metadata = {"name": TRIAL, "labels": labels}
+    body = {"apiVersion": "v1", "kind": "Namespace", "metadata": metadata}
+    client.send(apply(f"/api/v1/namespaces/{TRIAL}", body, dry_run=False))
+    account = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "default"}}
+    path = f"/api/v1/namespaces/{TRIAL}/serviceaccounts/default"
+    client.send(apply(path, account, dry_run=False))
+
+
+def close_trial(client: Client) -> None:
+    """Remove that namespace."""
+    client.send(Request("DELETE", f"/api/v1/namespaces/{TRIAL}"))
+
+
+def _in_force(scene: Scene) -> Iterator[Said]:
+    """Compare each policy and binding on the server with the repository's."""
+    for resource in scene.of("ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding"):
+        served = scene.kinds.find(resource.id)
+        answer = scene.client.get(served.path(resource.id)) if served else None
+        if answer is None or not answer.ok:
+            yield Broken(resource, f"{resource.id} is not on the cluster")
+            continue
+        field = "failurePolicy" if "Binding" not in resource.id.kind else "validationActions"
+        meant, real = _spec(resource.body).get(field), _spec(answer.body).get(field)
+        if meant is not None and meant != real:
+            yield Broken(resource, f"{field} is {real} there, not {meant}", f"/spec/{field}")
+        elif "Binding" in resource.id.kind:
+            yield Passed()
+        else:
+            yield from _type_checked(scene, resource)
+
+
+def _type_checked(scene: Scene, policy: Resource) -> Iterator[Said]:
+    """Wait for what the controller manager says about a policy's expressions."""
+    served = scene.kinds.find(policy.id)
+    if not scene.controllers or served is None:
+        reason = "a controller manager does them, and there is none here"
+        yield Passed()
+        yield Skipped("type checks of admission policies", reason)
+        return
+    give_up = time.monotonic() + _PATIENCE
+    status: Mapping[str, Any] = {}
+    while not status.get("observedGeneration") and time.monotonic() < give_up:
+        status = scene.client.get(served.path(policy.id)).body.get("status") or {}
+        time.sleep(0.05)
+    if not status.get("observedGeneration"):
+        reason = f"the controller manager did not do it in {_PATIENCE:.0f} s"
+        yield Skipped("type checks of admission policies", reason)
+    warnings = (status.get("typeChecking") or {}).get("expressionWarnings") or ()
+    for warning in warnings:
+        text = " ".join(str(warning["warning"]).split())
+        yield Broken(policy, f"{warning['fieldRef']}: {text}")
+    if not warnings:
+        yield Passed()
+
+
+def _refuse(scene: Scene) -> Iterator[Said]:
+    """Try the good and the bad example of each policy that groundplan knows."""
+    bindings = {
+        _spec(binding.body).get("policyName"): binding
+        for binding in scene.of("ValidatingAdmissionPolicyBinding")
+    }
+    for policy in scene.of("ValidatingAdmissionPolicy"):
+        examples = _examples().get(policy.id.name.partition(".")[0])
+        binding = bindings.get(policy.id.name)
+        if examples is None:
+            yield Skipped("admission policies", "no examples of what they refuse are known")
+        elif binding is None:
+            yield Broken(policy, f"{policy.id.name} has no binding, so it refuses nothing")
+        else:
+            yield _told_apart(scene, policy, _spec(binding.body)["validationActions"], examples)
+
+
+def _told_apart(
+    scene: Scene, policy: Resource, actions: list[str], examples: Mapping[str, Any]
+) -> Said:
+    """Whether the bad example is refused or warned about by name, and the good one is not."""
+    mark = policy.id.name.partition(".")[0].upper()
+    good = _try(scene, examples["good"])
+    bad = _try(scene, examples["bad"])
+    if good is None or bad is None:
+        return Skipped("admission policies", "the cluster does not serve the kind of its example")
+    wrong = ""
+    if f"{mark}: " in good.message or any(mark in text for text in good.warnings):
+        wrong = f"{mark} is against its own good example: {good.message}"
+    elif "Deny" in actions and bad.ok:
+        wrong = f"what {mark} forbids was accepted"
+    elif "Deny" in actions and mark not in bad.message:
+        wrong = f"what {mark} forbids was refused, but not by it: {bad.message}"
+    elif actions == ["Audit"]:
+        return Skipped("admission policies", "they only write to the audit log")
+    elif "Warn" in actions and not any(mark in text for text in bad.warnings):
+        wrong = f"what {mark} warns about was accepted without its warning"
+    return Broken(policy, wrong) if wrong else Passed()
+
+
+def _try(scene: Scene, example: Mapping[str, Any]) -> Answer | None:
+    """Ask for an object as a dry run; those in a namespace are tried in the one for trials."""
+    metadata = dict(example["metadata"])
+    if "namespace" in metadata:
+        metadata["namespace"] = TRIAL
+    resource = Resource.of({**example, "metadata": metadata}, Origin(""))
+    served = scene.kinds.find(resource.id)
+    if served is None:
+        return None
+    path = f"{served.collection(resource.id.namespace)}?dryRun=All"
+    return scene.client.send(Request("POST", path, resource.body))
+
+
+@cache
+def _examples() -> Mapping[str, Mapping[str, Any]]:
+    """The examples of the template's own policies, by the first part of the policies' names."""
+    folder = template.locate().root / "blueprints" / "policies"
+    return {
+        path.stem: documents.load(path.read_text("utf-8"))["examples"]
+        for path in sorted(folder.glob("*.yaml"))
+    }
+
+
+def _spec(body: Mapping[str, Any]) -> Mapping[str, Any]:
+    spec = body.get("spec")
+    return spec if isinstance(spec, Mapping) else {}
+
+
+IN_FORCE = Assertion(
+    Question(
+        "API004",
+        "Admission policies are in force, in the mode that was declared",
+        Severity.HIGH,
+        "see what changed the policy on the cluster; a faulty expression never refuses anything",
+    ),
+    _in_force,
+)
+REFUSE = Assertion(
+    Question(
+        "API005",
+        "Admission policies refuse what they are there to refuse, and say who they are",
+        Severity.HIGH,
+        "restore the policy and its binding as groundplan renders them",
+    ),
+    _refuse,
+)
