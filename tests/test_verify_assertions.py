@@ -132,6 +132,29 @@ rules:
     }
 
 
+GUARD = """apiVersion: rbac.authorization.k8s.io/v1
+kind: RoleBinding
+metadata: {name: editors, namespace: games}
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: edit}
+subjects: [{apiGroup: rbac.authorization.k8s.io, kind: Group, name: "acme:games"}]
+---
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: default-deny, namespace: games, labels: {groundplan.dev/held-by: platform}}
+spec: {podSelector: {}, policyTypes: [Ingress, Egress]}
+"""
+
+
+@pytest.mark.parametrize("held", [True, False])
+def test_what_guards_a_namespace_stays(binaries, held):
+    policies = policy("ten-001") if held else policy("pod-001")
+    report = verified(binaries, policies=policies, teams=TEAMS + GUARD).report
+    message = "group acme:games could delete NetworkPolicy games/default-deny"
+    said = [f.message for f in report.findings if f.check_id == "API007"]
+    assert [text.partition(":")[0] for text in said] == ([] if held else ["group acme"])
+    assert all(text.startswith(message) for text in said)
+
+
 def test_a_quota_must_stop_what_exceeds_it(binaries):
     ineffective = TEAMS.replace("requests.nvidia.com/gpu", "limits.nvidia.com/gpu")
     report = verified(binaries, teams=ineffective).report

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from groundplan.errors import ToolError
 from groundplan.runners.client import Request, apply
 from groundplan.runners.kinds import Served, discover
-from groundplan.verify import pod_templates
+from groundplan.verify import pod_templates, standins
 from groundplan.verify.rejections import Fault, faults
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ _FOR_REAL = (
         ("", "ResourceQuota"),
         ("", "ServiceAccount"),
         ("networking.k8s.io", "IngressClass"),
+        ("networking.k8s.io", "NetworkPolicy"),
         ("node.k8s.io", "RuntimeClass"),
         ("rbac.authorization.k8s.io", "ClusterRole"),
         ("rbac.authorization.k8s.io", "ClusterRoleBinding"),
@@ -42,7 +43,10 @@ _FOR_REAL = (
         ("storage.k8s.io", "StorageClass"),
     }
 )
-"""What later objects are judged by. Webhooks are not among it: nobody would answer them here."""
+"""What later objects are judged by, and what holds teams.
+
+Webhooks are not among it: nobody would answer them here.
+"""
 
 _GIVEN_NAMESPACES = frozenset({"default", "kube-node-lease", "kube-public", "kube-system"})
 _SETTLE_TIMEOUT = 30.0
@@ -85,6 +89,7 @@ class Rehearsal:
     ) -> None:
         self._cluster = cluster
         self._client = server.client
+        self._controllers = server.controllers
         self._definitions = definitions
         self._verdicts = verdicts
         self._resources = [r for unit in cluster.units for r in unit.resources]
@@ -106,6 +111,8 @@ class Rehearsal:
         for number, unit in enumerate(self._cluster.units, 1):
             progress(f"{self._cluster.name}: {number} of {len(self._cluster.units)} {unit.id}")
             self._apply_unit(unit)
+        if not self._controllers:
+            standins.aggregate(self._client)
         self._admit_pods()
 
     def _install_definitions(self) -> None:
@@ -151,13 +158,7 @@ class Rehearsal:
         for name in sorted(names):
             body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
             if self._client.send(apply(f"/api/v1/namespaces/{name}", body, dry_run=False)).ok:
-                self._furnish(name)
-
-    def _furnish(self, namespace: str) -> None:
-        """Do what a controller does for a new namespace: pods need its service account."""
-        account = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "default"}}
-        path = f"/api/v1/namespaces/{namespace}/serviceaccounts/default"
-        self._client.send(apply(path, account, dry_run=False))
+                standins.furnish(self._client, name)
 
     def _apply_unit(self, unit: Unit) -> None:
         stages: tuple[list[Resource], ...] = ([], [], [])
@@ -220,22 +221,13 @@ class Rehearsal:
         """Do what controllers would, and wait until the server goes by what it was given."""
         self._await_definitions([r.body for r in taken if _defined(r.body)])
         for resource in taken:
-            if (resource.id.group, resource.id.kind) == ("", "Namespace"):
-                self._furnish(resource.id.name)
-            elif (resource.id.group, resource.id.kind) == ("", "ResourceQuota"):
-                self._open_quota(resource)
+            key, served = (resource.id.group, resource.id.kind), self._kinds.find(resource.id)
+            if key == ("", "Namespace"):
+                standins.furnish(self._client, resource.id.name)
+            elif key == ("", "ResourceQuota") and served is not None:
+                standins.open_quota(self._client, served.path(resource.id), resource.body)
         if any((r.id.group, r.id.kind) in _POLICIES for r in taken):
             self._await_policies()
-
-    def _open_quota(self, resource: Resource) -> None:
-        """Say that nothing is used yet; a quota without a status refuses everything."""
-        hard = resource.body["spec"].get("hard", {})
-        status = {"hard": hard, "used": dict.fromkeys(hard, "0")}
-        served = self._kinds.find(resource.id)
-        if served is not None:
-            path = f"{served.path(resource.id)}/status"
-            patch = Request("PATCH", path, {"status": status}, "application/merge-patch+json")
-            self._client.send(patch)
 
     def _await_policies(self) -> None:
         """Wait until the newest policy of all, made for this, denies what it should."""
