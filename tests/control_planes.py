@@ -11,6 +11,7 @@ from groundplan import toolchain
 from groundplan.errors import ToolError
 from groundplan.repository import Repository
 from groundplan.runners.apiserver import Binaries
+from groundplan.runners.controllers import Programs
 from groundplan.schemas import default_charts, default_store
 from groundplan.tree import Tree
 
@@ -53,3 +54,9 @@ def had(name: str) -> Path:
 def binaries() -> Binaries:
     """The programs of an API server."""
     return Binaries(had("etcd"), had("kube-apiserver"))
+
+
+def programs() -> Programs:
+    """The programs beside an API server."""
+    names = ("kube-controller-manager", "kube-scheduler", "kwok")
+    return Programs(*(had(name) for name in names))

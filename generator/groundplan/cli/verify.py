@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
 
-    from groundplan.runners.apiserver import Binaries
+    from groundplan.runners.apiserver import ApiServer
     from groundplan.verify import Timing
 
 FORMATS = ("text", "json", "sarif", "junit", "github")
@@ -25,6 +26,11 @@ SEVERITIES = ("info", "low", "medium", "high")
     type=click.Choice(("apiserver",)),
     required=True,
     help="Where to apply: an etcd and a kube-apiserver, started for this and ended afterwards.",
+)
+@click.option(
+    "--simulate-gpus",
+    is_flag=True,
+    help="Add Kubernetes' controllers and scheduler, and nodes of each pool that are simulated.",
 )
 @click.option("--cluster", default="", metavar="NAME", help="Only this cluster.")
 @click.option("--format", "form", type=click.Choice(FORMATS), default="text", show_default=True)
@@ -56,6 +62,7 @@ SEVERITIES = ("info", "low", "medium", "high")
 def command(  # noqa: PLR0913, PLR0917 - click passes each option by itself
     path: Path,
     place: str,  # noqa: ARG001 - there is one place so far
+    simulate_gpus: bool,
     cluster: str,
     form: str,
     fail_on: str,
@@ -68,26 +75,33 @@ def command(  # noqa: PLR0913, PLR0917 - click passes each option by itself
 
     Objects are applied as their engine would, in its order: what later ones are judged by
     (namespaces, CRDs, RBAC, admission policies, quotas ...) for real, the others as a dry run.
+    Then the server is asked what must hold: that policies refuse what they should, that teams
+    are kept apart, that quotas stop what exceeds them; with `--simulate-gpus` also that pods land
+    on the node pools where they belong.
     Nothing outside of this machine is touched. The exit code is 0 when there is no finding of
     the `--fail-on` severity, 1 when there is one, 2 when the command cannot be carried out, 3
     when there is nothing to apply, and 4 when a program is missing or fails.
     """
     import time
-    from functools import partial
 
     from groundplan.cli.check import exit_code
     from groundplan.findings import Severity
     from groundplan.report import Format, render
     from groundplan.repository import load
-    from groundplan.runners.apiserver import running
     from groundplan.verify import verify
 
     repository = load(path, kubernetes=kubernetes, schemas=schemas)
-    binaries = _binaries(repository.kubernetes, offline)
-    start = partial(running, binaries, deadline=time.monotonic() + timeout)
+    start = _start(repository.kubernetes, simulate_gpus, offline)
+    deadline = time.monotonic() + timeout
     progress = _progress()
     try:
-        done = verify(repository, start, only=cluster, subject=str(path), progress=progress)
+        done = verify(
+            repository,
+            lambda: start(deadline),
+            only=cluster,
+            subject=str(path),
+            progress=progress,
+        )
     finally:
         progress("")
     click.echo(render(done.report, Format(form)), nl=False)
@@ -96,15 +110,31 @@ def command(  # noqa: PLR0913, PLR0917 - click passes each option by itself
     return exit_code(done.report, Severity[fail_on.upper()])
 
 
-def _binaries(kubernetes: str, offline: bool) -> Binaries:
-    """Find or get the programs of a control plane."""
+def _start(
+    kubernetes: str, simulate: bool, offline: bool
+) -> Callable[[float], AbstractContextManager[ApiServer]]:
+    """Find or get the programs of a control plane, which is started with a deadline."""
+    import contextlib
+
     from groundplan import toolchain
-    from groundplan.runners.apiserver import Binaries
+    from groundplan.runners.apiserver import Binaries, running
+    from groundplan.runners.controllers import Programs, controlling
 
     def path(name: str) -> Path:
         return toolchain.ensure(name, kubernetes, offline=offline, progress=_say).path
 
-    return Binaries(path("etcd"), path("kube-apiserver"))
+    binaries = Binaries(path("etcd"), path("kube-apiserver"))
+    if not simulate:
+        return lambda deadline: running(binaries, deadline=deadline)
+    names = ("kube-controller-manager", "kube-scheduler", "kwok")
+    programs = Programs(*(path(name) for name in names))
+
+    @contextlib.contextmanager
+    def start(deadline: float) -> Iterator[ApiServer]:
+        with running(binaries, deadline=deadline) as bare, controlling(programs, bare) as server:
+            yield server
+
+    return start
 
 
 def _say(text: str) -> None:

@@ -67,6 +67,8 @@ class ApiServer:
     """How each of `USERS` speaks to it."""
     controllers: bool = False
     """Whether a controller manager works on it."""
+    simulates_nodes: bool = False
+    """Whether a scheduler works on it, and kwok plays the kubelet of nodes that say so."""
 
 
 def unused_port() -> int:

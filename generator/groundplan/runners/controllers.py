@@ -6,7 +6,7 @@ The controller manager and the scheduler are Kubernetes' own; kwok plays the kub
 from __future__ import annotations
 
 import contextlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.resources import as_file, files
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -41,8 +41,8 @@ class Programs:
 
 
 @contextlib.contextmanager
-def controlling(programs: Programs, server: ApiServer) -> Iterator[tuple[Server, ...]]:
-    """Run them all beside an API server; nothing of them is left after the block.
+def controlling(programs: Programs, server: ApiServer) -> Iterator[ApiServer]:
+    """Run them all beside an API server, which is the result; nothing of them is left afterwards.
 
     Raises:
         ToolError: `controllers.ended` when one ends before the block does.
@@ -62,7 +62,7 @@ def controlling(programs: Programs, server: ApiServer) -> Iterator[tuple[Server,
             stack.enter_context(_running(scheduler, server, SCHEDULER)),
             stack.enter_context(simulating(programs.kwok, server.home, _administrator(server))),
         )
-        yield started
+        yield replace(server, controllers=True, simulates_nodes=True)
         for program in started:
             if not program.alive:
                 raise ToolError(

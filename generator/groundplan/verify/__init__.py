@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from groundplan.errors import NotEvaluatedError, UsageError
 from groundplan.runners.kinds import discover
-from groundplan.verify import policies, quotas, tenants
-from groundplan.verify.assertions import Scene
+from groundplan.verify import policies, quotas, scheduling, tenants
+from groundplan.verify.assertions import Assertion, Scene
 from groundplan.verify.questions import REJECTED, TURNED_AWAY, WARNED
 from groundplan.verify.record import Record
 from groundplan.verify.rehearsal import Rehearsal
@@ -30,7 +30,10 @@ ASSERTIONS = (
     tenants.TURNED_DOWN,
     quotas.STOP,
 )
-QUESTIONS = (REJECTED, WARNED, TURNED_AWAY, *(assertion.question for assertion in ASSERTIONS))
+"""What must hold wherever there is an API server."""
+
+SERVER = (REJECTED, WARNED, TURNED_AWAY)
+"""What an API server says by itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +81,7 @@ def verify(
         ToolError: When an API server does not start, or ends before it should.
     """
     record = Record(repository.locate)
+    asked: tuple[Assertion, ...] = ASSERTIONS
     timings = []
     for cluster in _chosen(repository.clusters, only):
         began = time.monotonic()
@@ -90,23 +94,34 @@ def verify(
             policies.open_trial(server.client)
             rehearsal = Rehearsal(cluster, server, repository.schemas, record)
             rehearsal.run(progress)
-            ask(scene(cluster, server), record, progress)
+            asked = _asked(server)
+            _ask(asked, _scene(cluster, server), record, progress)
             done = time.monotonic()
         timings.append(
             Timing(cluster.name, server.version, rehearsal.sent, ready - began, done - ready)
         )
-    return Verification(record.report(QUESTIONS, subject), tuple(timings))
+    questions = (*SERVER, *(assertion.question for assertion in asked))
+    return Verification(record.report(questions, subject), tuple(timings))
 
 
-def scene(cluster: Cluster, server: ApiServer) -> Scene:
+def _asked(server: ApiServer) -> tuple[Assertion, ...]:
+    """What must hold on this server."""
+    return (*ASSERTIONS, *scheduling.ASSERTIONS) if server.simulates_nodes else ASSERTIONS
+
+
+def _scene(cluster: Cluster, server: ApiServer) -> Scene:
     """What assertions about one cluster are asked of, once its objects are there."""
     once = {resource.id.key: resource for unit in cluster.units for resource in unit.resources}
     return Scene(server.client, discover(server.client), tuple(once.values()), server.controllers)
 
 
-def ask(scene: Scene, record: Record, progress: Callable[[str], None]) -> None:
-    """Ask every assertion."""
-    for assertion in ASSERTIONS:
+def _ask(
+    assertions: tuple[Assertion, ...],
+    scene: Scene,
+    record: Record,
+    progress: Callable[[str], None],
+) -> None:
+    for assertion in assertions:
         progress(f"asking: {assertion.question.title}")
         for said in assertion.ask(scene):
             record.take(assertion.question, said)

@@ -1,0 +1,174 @@
+"""Node pools that a repository declares, and the nodes and devices that they would bring."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cache
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any
+
+from groundplan import documents
+from groundplan.runners.controllers import SIMULATED
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from groundplan.resources import Resource
+
+POOL = "groundplan.dev/simulated-pool"
+"""The label by which a simulated node says which pool it is from."""
+
+DRIVER = "gpu.nvidia.com"
+ACCELERATOR = "nvidia.com/gpu"
+
+_SIZE = {"cpu": "64", "memory": "512Gi", "pods": "110", "ephemeral-storage": "800Gi"}
+"""So large that only taints, labels and accelerators decide."""
+
+_PRESENT = {"key": ACCELERATOR, "value": "present", "effect": "NoSchedule"}
+_CAPACITY = "capacity.cluster-autoscaler.kubernetes.io/"
+
+
+@dataclass(frozen=True, slots=True)
+class Pool:
+    """Nodes of one kind."""
+
+    name: str
+    labels: Mapping[str, str] = field(default_factory=dict)
+    taints: tuple[Mapping[str, str], ...] = ()
+    accelerators: int = 0
+    """On each node, counted by a device plugin."""
+    model: str = ""
+    """Which accelerator it is, as `accelerators.yaml` names it."""
+    devices: int = 0
+    """On each node, published by a DRA driver."""
+    nodes: int = 1
+
+
+def pools(resources: Iterable[Resource]) -> tuple[Pool, ...]:
+    """Read the node pools out of a repository's objects: Karpenter's, GKE's and Cluster API's."""
+    readers = {
+        ("karpenter.sh", "NodePool"): _karpenter,
+        ("cloud.google.com", "ComputeClass"): _compute_class,
+        ("cluster.x-k8s.io", "MachineDeployment"): _machine_deployment,
+    }
+    return tuple(
+        readers[key](resource.id.name, resource.body)
+        for resource in resources
+        if (key := (resource.id.group, resource.id.kind)) in readers
+    )
+
+
+def nodes(pool: Pool) -> Iterator[dict[str, Any]]:
+    """Make the nodes of a pool, for kwok to look after."""
+    size = dict(_SIZE)
+    if pool.accelerators:
+        size[ACCELERATOR] = str(pool.accelerators)
+    for name in _names(pool):
+        labels = {
+            "kubernetes.io/hostname": name,
+            "kubernetes.io/os": "linux",
+            "kubernetes.io/arch": "amd64",
+            **pool.labels,
+            POOL: pool.name,
+        }
+        yield {
+            "apiVersion": "v1",
+            "kind": "Node",
+            "metadata": {"name": name, "labels": labels, "annotations": {SIMULATED: "fake"}},
+            "spec": {"taints": [dict(taint) for taint in pool.taints]},
+            "status": {"capacity": size, "allocatable": size},
+        }
+
+
+def slices(pool: Pool) -> Iterator[dict[str, Any]]:
+    """Make what a DRA driver would publish about the devices of each node."""
+    model = _models().get(pool.model) or next(iter(_models().values()))
+    for name in _names(pool) if pool.devices else ():
+        devices = [
+            {
+                "name": f"gpu-{number}",
+                "attributes": {
+                    "type": {"string": "gpu"},
+                    "productName": {"string": model["product"]},
+                    "driverVersion": {"version": model["driver"]},
+                    "uuid": {"string": f"GPU-{name}-{number}"},
+                },
+                "capacity": {"memory": {"value": model["memory"]}},
+            }
+            for number in range(pool.devices)
+        ]
+        yield {
+            "apiVersion": "resource.k8s.io/v1",
+            "kind": "ResourceSlice",
+            "metadata": {"name": f"{name}-{DRIVER}"},
+            "spec": {
+                "driver": DRIVER,
+                "nodeName": name,
+                "pool": {"name": name, "generation": 1, "resourceSliceCount": 1},
+                "devices": devices,
+            },
+        }
+
+
+def _names(pool: Pool) -> list[str]:
+    return [f"{pool.name}-{number}" for number in range(pool.nodes)]
+
+
+def _karpenter(name: str, body: Mapping[str, Any]) -> Pool:
+    template = body["spec"]["template"]
+    spec = template["spec"]
+    said = {r["key"]: r.get("values") or [] for r in spec.get("requirements") or ()}
+    labels = {
+        **{r["key"]: r["values"][0] for r in spec["requirements"] if r["operator"] == "In"},
+        **(template.get("metadata", {}).get("labels") or {}),
+        "karpenter.sh/nodepool": name,
+    }
+    counts = [int(n) for key, ns in said.items() if key.endswith("gpu-count") for n in ns]
+    limited = ACCELERATOR in (body["spec"].get("limits") or {})
+    model = next((ns[0] for key, ns in said.items() if key.endswith("gpu-name") and ns), "")
+    accelerators = max(counts, default=1) if counts or limited or model else 0
+    return Pool(name, labels, tuple(spec.get("taints") or ()), accelerators, model)
+
+
+def _compute_class(name: str, body: Mapping[str, Any]) -> Pool:
+    """GKE taints nodes with accelerators itself."""
+    spec = body["spec"]
+    gpu: Mapping[str, Any] = next((r["gpu"] for r in spec["priorities"] if "gpu" in r), {})
+    config = spec.get("nodePoolConfig") or {}
+    labels = {**(config.get("nodeLabels") or {}), "cloud.google.com/compute-class": name}
+    taints = [*(config.get("taints") or ()), *([_PRESENT] if gpu else [])]
+    model = str(gpu.get("type", "")).removeprefix("nvidia-")
+    if gpu:
+        labels["cloud.google.com/gke-accelerator"] = str(gpu.get("type", ""))
+    return Pool(name, labels, tuple(taints), int(gpu.get("count", 0)), model)
+
+
+def _machine_deployment(name: str, body: Mapping[str, Any]) -> Pool:
+    annotations = body["metadata"].get("annotations") or {}
+    template = body["spec"]["template"]
+    written = template.get("metadata", {}).get("labels") or {}
+    declared = str(annotations.get(_CAPACITY + "labels", ""))
+    labels = {
+        **{k: v for k, v in written.items() if k.startswith("node.cluster.x-k8s.io/")},
+        **dict(pair.split("=", 1) for pair in declared.split(",") if "=" in pair),
+    }
+    taints = [
+        {key: taint[key] for key in ("key", "value", "effect") if key in taint}
+        for taint in template["spec"].get("taints") or ()
+    ]
+    count = int(annotations.get(_CAPACITY + "gpu-count", 0))
+    by_driver = _CAPACITY + "dra-driver" in annotations
+    return Pool(
+        name,
+        labels,
+        tuple(taints),
+        accelerators=0 if by_driver else count,
+        devices=count if by_driver else 0,
+    )
+
+
+@cache
+def _models() -> Mapping[str, Mapping[str, str]]:
+    text = files(__package__).joinpath("accelerators.yaml").read_text("utf-8")
+    models: Mapping[str, Mapping[str, str]] = documents.load(text)
+    return models

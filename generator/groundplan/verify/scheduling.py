@@ -1,0 +1,244 @@
+"""Whether the real scheduler puts pods where they belong, on simulated nodes of each pool."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+from groundplan.findings import Passed, Severity, Skipped
+from groundplan.runners.client import Client, Request
+from groundplan.verify import placement, pod_templates
+from groundplan.verify.assertions import Assertion, Scene
+from groundplan.verify.placement import Denied, Pending, Placed, Placement
+from groundplan.verify.policies import TRIAL
+from groundplan.verify.pools import ACCELERATOR, POOL, Pool, pools
+from groundplan.verify.questions import Question
+from groundplan.verify.quotas import trial_pod
+from groundplan.verify.record import Broken, Said
+
+if TYPE_CHECKING:
+    from groundplan.resources import Resource
+
+_QUEUE = "kueue.x-k8s.io/queue-name"
+_GENERAL = Pool("groundplan-general", nodes=2)
+_TRIAL_TAINT = {"key": "groundplan.dev/trial", "value": "present", "effect": "NoSchedule"}
+_ONE_PLACE = Pool(TRIAL, taints=(_TRIAL_TAINT,), accelerators=1)
+_ONE_BY_ONE = 8
+"""Up to so many accelerators are claimed by a pod each."""
+
+_NO_POOL = "no node pool with accelerators is declared"
+
+
+def _land(scene: Scene) -> Iterator[Said]:
+    """Put one pod of each workload with accelerators on nodes of all declared pools."""
+    declared = pools(scene.resources)
+    asking = [resource for resource in _workloads(scene) if _asks(resource)]
+    if not declared and asking:
+        yield Skipped("workloads with accelerators", _NO_POOL, len(asking))
+        return
+    with _furnished(scene.client, (*declared, _GENERAL)):
+        for resource in asking:
+            if _QUEUE in (resource.body["metadata"].get("labels") or {}):
+                yield Skipped("workloads that wait in a queue", "Kueue does not run here")
+                continue
+            match _placed(scene, resource):
+                case Placed(pool) if pool in {p.name for p in declared if _has(p)}:
+                    yield Passed()
+                case Placed(pool):
+                    yield Broken(resource, f"its pod lands on {pool}, which has no accelerator")
+                case Pending(reason):
+                    yield Broken(resource, f"its pod is never given a node: {reason}")
+                case Denied(reason):
+                    yield Skipped("workloads with accelerators", f"not let in: {reason[:160]}")
+
+
+def _keep_off(scene: Scene) -> Iterator[Said]:
+    """Offer the other workloads nothing but nodes with accelerators."""
+    declared = [pool for pool in pools(scene.resources) if _has(pool)]
+    others = [
+        resource
+        for resource in _workloads(scene)
+        if resource.id.kind != "DaemonSet" and not _asks(resource)
+    ]
+    if not declared:
+        yield Skipped("workloads without accelerators", _NO_POOL, len(others))
+        return
+    with _furnished(scene.client, declared):
+        for resource in others:
+            match _placed(scene, resource):
+                case Placed(pool):
+                    yield Broken(resource, f"its pod lands on {pool} though it asks for none")
+                case Pending():
+                    yield Passed()
+                case Denied(reason):
+                    yield Skipped("workloads without accelerators", f"not let in: {reason[:160]}")
+
+
+def _claims(scene: Scene) -> Iterator[Said]:
+    """Claim for real what each quota allows, and one more."""
+    for quota in scene.of("ResourceQuota"):
+        hard = quota.body["spec"].get("hard") or {}
+        key = f"requests.{ACCELERATOR}"
+        if key in hard:
+            yield _claimed(scene.client, quota, int(hard[key]))
+
+
+def _claimed(client: Client, quota: Resource, allowed: int) -> Said:
+    space = quota.id.namespace
+    steps = [1] * allowed if allowed <= _ONE_BY_ONE else [allowed]
+    made: list[Placement] = []
+    try:
+        for number in (*steps, 1):
+            answer = client.send(Request("POST", f"/api/v1/namespaces/{space}/pods", _gpu(number)))
+            if answer.ok:
+                made.append(Pending("", answer.body["metadata"]["name"]))
+                continue
+            if len(made) == len(steps) and f"exceeded quota: {quota.id.name}" in answer.message:
+                return Passed()
+            reason = f"claim {len(made) + 1} was refused: {answer.message[:200]}"
+            return Skipped("claims of accelerators", reason)
+    finally:
+        for pod in made:
+            placement.take_away(client, space, pod)
+    pointer = f"/spec/hard/requests.{ACCELERATOR.replace('/', '~1')}"
+    return Broken(quota, f"claim {allowed + 1} was let in, {allowed} are allowed", pointer)
+
+
+def _preempt(scene: Scene) -> Iterator[Said]:
+    """Let a pod of each priority ask for the place of one of the next lower priority."""
+    classes = sorted(scene.of("PriorityClass"), key=lambda resource: resource.body["value"])
+    with _furnished(scene.client, (_ONE_PLACE,)):
+        for lower, higher in pairwise(classes):
+            if lower.body["value"] != higher.body["value"]:
+                yield _contested(scene.client, lower, higher)
+
+
+def _contested(client: Client, lower: Resource, higher: Resource) -> Said:
+    first = placement.place(client, TRIAL, _with_priority(lower.id.name))
+    second = placement.place(client, TRIAL, _with_priority(higher.id.name))
+    yields = higher.body.get("preemptionPolicy") == "Never"
+    for pod in (second, first):
+        placement.take_away(client, TRIAL, pod)
+    if not isinstance(first, Placed):
+        return Skipped("priorities", f"a pod of {lower.id.name} found no place: {first.reason}")
+    match second:
+        case Placed() if yields:
+            return Broken(higher, f"it took the place of {lower.id.name}, which it should not")
+        case Pending(reason) if not yields:
+            return Broken(higher, f"it did not take the place of {lower.id.name}: {reason}")
+        case Denied(reason):
+            return Skipped("priorities", f"not let in: {reason[:160]}")
+    return Passed()
+
+
+def _workloads(scene: Scene) -> Iterator[Resource]:
+    return (r for r in scene.resources if pod_templates.pod(r) is not None)
+
+
+def _asks(resource: Resource) -> bool:
+    """Whether the pods of a workload ask for accelerators, as a resource or by a claim."""
+    spec = (pod_templates.pod(resource) or {}).get("spec", {})
+    if spec.get("resourceClaims"):
+        return True
+    containers = (*spec.get("containers", ()), *(spec.get("initContainers") or ()))
+    asked = (c.get("resources") or {} for c in containers)
+    return any(
+        "/" in name
+        for r in asked
+        for part in r.values()
+        if isinstance(part, Mapping)
+        for name in part
+    )
+
+
+def _placed(scene: Scene, resource: Resource) -> Placement:
+    """Place one pod of a workload, and take it away again."""
+    pod = dict(pod_templates.pod(resource) or {})
+    spec = dict(pod["spec"])
+    spec["volumes"] = [_without_claim(volume) for volume in spec.get("volumes") or ()]
+    where = resource.id.namespace or "default"
+    found = placement.place(scene.client, where, {**pod, "spec": spec})
+    placement.take_away(scene.client, where, found)
+    return found
+
+
+def _without_claim(volume: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Nobody makes volumes here, and they say nothing about accelerators."""
+    claimed = "persistentVolumeClaim" in volume
+    return {"name": volume["name"], "emptyDir": {}} if claimed else volume
+
+
+def _has(pool: Pool) -> bool:
+    return bool(pool.accelerators or pool.devices)
+
+
+def _gpu(number: int) -> dict[str, Any]:
+    pod = trial_pod({"limits": {ACCELERATOR: str(number)}})
+    pod["spec"]["tolerations"] = [{"key": ACCELERATOR, "operator": "Exists"}]
+    return pod
+
+
+def _with_priority(name: str) -> dict[str, Any]:
+    """A pod that fits nowhere but in the one place there is."""
+    pod = _gpu(1)
+    pod["spec"] |= {
+        "priorityClassName": name,
+        "nodeSelector": {POOL: TRIAL},
+        "tolerations": [{"key": _TRIAL_TAINT["key"], "operator": "Exists"}],
+    }
+    return pod
+
+
+@contextlib.contextmanager
+def _furnished(client: Client, wanted: Iterable[Pool]) -> Iterator[None]:
+    """Have the nodes of some pools inside the block."""
+    with contextlib.ExitStack() as stack:
+        for pool in wanted:
+            stack.callback(placement.remove, client, pool)
+            placement.furnish(client, pool)
+        yield
+
+
+_REMEDY = (
+    "compare the pod's requests, selectors and tolerations with the node pools' labels, taints"
+)
+ASSERTIONS = (
+    Assertion(
+        Question(
+            "SCH001",
+            "Pods that ask for accelerators land on a pool that has them",
+            Severity.HIGH,
+            _REMEDY,
+        ),
+        _land,
+    ),
+    Assertion(
+        Question(
+            "SCH002",
+            "Other pods never land on accelerators",
+            Severity.HIGH,
+            "taint the pool; let only pods with accelerators tolerate the taint",
+        ),
+        _keep_off,
+    ),
+    Assertion(
+        Question(
+            "SCH003",
+            "A quota stops the claim after the last that it allows",
+            Severity.HIGH,
+            "write the limit as `requests.nvidia.com/gpu`",
+        ),
+        _claims,
+    ),
+    Assertion(
+        Question(
+            "SCH004",
+            "A priority takes the place of a lower one, or not, as it declares",
+            Severity.MEDIUM,
+            "see the values and the preemption policies of the classes",
+        ),
+        _preempt,
+    ),
+)
