@@ -15,6 +15,7 @@ from groundplan.verify import standins
 from groundplan.verify.assertions import Assertion, Scene
 from groundplan.verify.questions import Question
 from groundplan.verify.record import Broken, Said
+from groundplan.verify.rehearsal import GIVEN_NAMESPACES
 
 if TYPE_CHECKING:
     from groundplan.runners.client import Answer
@@ -141,9 +142,9 @@ def _told_apart(
 
 
 def _try(scene: Scene, example: Mapping[str, Any]) -> Answer | None:
-    """Ask for an object as a dry run; those in a namespace are tried in the one for trials."""
+    """Ask for an object as a dry run, in the namespace for trials where it is about a team's."""
     metadata = dict(example["metadata"])
-    if "namespace" in metadata:
+    if metadata.get("namespace", "default") not in GIVEN_NAMESPACES:
         metadata["namespace"] = TRIAL
     resource = Resource.of({**example, "metadata": metadata}, Origin(""))
     served = scene.kinds.find(resource.id)

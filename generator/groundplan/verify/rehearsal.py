@@ -50,7 +50,7 @@ _FOR_REAL = (
 Webhooks are not among it: nobody would answer them here.
 """
 
-_GIVEN_NAMESPACES = frozenset({"default", "kube-node-lease", "kube-public", "kube-system"})
+GIVEN_NAMESPACES = frozenset({"default", "kube-node-lease", "kube-public", "kube-system"})
 _SETTLE_TIMEOUT = 30.0
 
 
@@ -109,7 +109,7 @@ class Rehearsal:
             ToolError: When the server ends or never settles.
         """
         self._install_definitions()
-        self._create_namespaces(_GIVEN_NAMESPACES | _engine_namespaces(self._cluster))
+        self._create_namespaces(GIVEN_NAMESPACES | _engine_namespaces(self._cluster))
         for number, unit in enumerate(self._cluster.units, 1):
             progress(f"{self._cluster.name}: {number} of {len(self._cluster.units)} {unit.id}")
             self._apply_unit(unit)
