@@ -157,7 +157,12 @@ OBJECTS: dict[str, tuple[str, str, dict[str, list[str]]]] = {
     "its own namespace by a RoleBinding": (
         "",
         role(rule("patch", "namespaces"), cluster=True) + binding(SA, cluster=True),
-        {"widened": [f"{ACCOUNT_MAY} patch namespaces in namespace shop"]},
+        {
+            "widened": [
+                f"{ACCOUNT_MAY} patch namespaces in namespace shop",
+                f"{ACCOUNT_MAY} control the pod security of namespace shop",
+            ]
+        },
     ),
     "a subject more": (
         role(PODS) + binding(SA),

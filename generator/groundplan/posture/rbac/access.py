@@ -156,6 +156,14 @@ class Access:
         holders = [Principal("ServiceAccount", *token) for token in tokens]
         return Permissions(what for holder in holders for what in self.held(holder))
 
+    def role(self, name: str, scope: str) -> tuple[Held, ...]:
+        """What a role of a name allows when it is bound at a scope."""
+        if scope != EVERYWHERE:
+            found = self._roles.of("Role", scope, name)
+            if not any(held.atom.unknown for held in found):
+                return found
+        return self._roles.of("ClusterRole", "", name)
+
     def _bindings(self) -> Iterator[Resource]:
         for resource in self._state.resources:
             if resource.id.group == GROUP and resource.id.kind.endswith("RoleBinding"):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from groundplan.posture.model import Change, Dimension, State, Verdict
 from groundplan.posture.pod_security_checks import mapping
 from groundplan.posture.rbac.access import Access, Grant, Principal, role_key
+from groundplan.posture.rbac.escalation import Closures, Gain, gained
 from groundplan.posture.rbac.roles import GROUP
 from groundplan.posture.rbac.rules import OTHERS, folded
 
@@ -45,14 +46,15 @@ class Side(NamedTuple):
 def compare(base: State, head: State) -> tuple[Change, ...]:
     """Find what principals and workloads may do on one side only."""
     before, after = Side.of(base), Side.of(head)
-    gained, lost = _more(before, after), _more(after, before)
+    won, lost = _more(before, after), _more(after, before)
     return (
         *_ambiguous(base, head),
-        *_principals(gained, before, after, Verdict.WIDENED),
-        *_workloads(gained, before, after, Verdict.WIDENED),
+        *_principals(won, before, after, Verdict.WIDENED),
+        *_workloads(won, before, after, Verdict.WIDENED),
         *_principals(lost, after, before, Verdict.NARROWED),
         *_workloads(lost, after, before, Verdict.NARROWED),
         *_refused(before, after),
+        *_closures(won, before, after),
     )
 
 
@@ -186,6 +188,43 @@ def _role(key: Key, written: Resource | None) -> str:
     _, kind, namespace, name = key
     text = f"{kind} {namespace}/{name}" if namespace else f"{kind} {name}"
     return text if written is None or written.id.name == name else f"{text}, from {written.id}"
+
+
+def _closures(won: Grants, before: Side, after: Side) -> Iterator[Change]:
+    """Compare what principals can come to by becoming others."""
+    old, new = Closures(before.access), Closures(after.access)
+    said: set[tuple[Principal, str]] = set()
+    # Groups first: what one gained need not be said of each of its accounts.
+    for principal in sorted(after.access.direct, key=lambda p: (p.kind != "Group", p)):
+        former = [old.of(one) for one in _formerly(principal, before, after)]
+        for gain in gained(principal, former, new.of(principal), after.access):
+            said.add((principal, gain.words))
+            if not any((group, gain.words) in said for group in principal.groups):
+                place = _reason(principal, gain, won, before, after)
+                detail = f"level 1 by {gain.way}" if gain.way else "level 1"
+                yield _change(Verdict.WIDENED, gain.words, principal.id, place, detail)
+
+
+def _reason(principal: Principal, gain: Gain, won: Grants, before: Side, after: Side) -> Place:
+    """Find what opened a way: a grant of their own, else a grant of whom they become."""
+    direct = after.access.direct
+    if principal not in won and gain.whom and gain.first:
+        for other in (gain.whom, *gain.whom.groups):
+            if gain.first in direct.get(other, ()):
+                return _cause(other, direct[other][gain.first], before, Verdict.WIDENED)
+    own = won.get(principal) or list(direct[principal].values())
+    return _cause(principal, own[0], before, Verdict.WIDENED)
+
+
+def _formerly(principal: Principal, old: Side, new: Side) -> list[Principal]:
+    """Whom a principal is compared with: a new account with those its workloads ran as."""
+    if principal.kind != "ServiceAccount" or principal in old.access.accounts:
+        return [principal]
+    runs = [old.access.running.get(r.workload.id.key) for r in new.access.users(principal)]
+    if not all(run and run.tokens for run in runs):
+        return [principal]
+    tokens = (token for run in runs if run for token in run.tokens)
+    return [Principal("ServiceAccount", *token) for token in tokens] or [principal]
 
 
 def _refused(before: Side, after: Side) -> Iterator[Change]:

@@ -31,11 +31,11 @@ _CLUSTER_SCOPED = frozenset(
         ("apiextensions.k8s.io", "customresourcedefinitions"),
         ("certificates.k8s.io", "certificatesigningrequests"),
         ("rbac.authorization.k8s.io", "clusterrolebindings"),
-        ("rbac.authorization.k8s.io", "clusterroles"),
         ("storage.k8s.io", "storageclasses"),
     }
 )
-"""A RoleBinding grants nothing on these. It does on its own `namespaces` object."""
+"""A RoleBinding grants nothing on these. It does on its own `namespaces` object, and who may `bind`
+`clusterroles` in a namespace is asked for there."""
 
 
 class Atom(NamedTuple):
