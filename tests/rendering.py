@@ -22,7 +22,12 @@ ENGINES = ("flux", "argocd")
 TIERS = ("small", "growing", "enterprise")
 PLACES = ("kind", "eks")
 
-EVERYTHING = {"logs": "loki", "traces": "tempo"}
+EVERYTHING = {
+    "logs": "loki",
+    "traces": "tempo",
+    "progressive_delivery": "argo-rollouts",
+    "policy_reports": "kyverno",
+}
 """Every component that is there by answer, in the tiers that have it."""
 
 CLUSTERS: dict[str, dict[str, Any]] = {

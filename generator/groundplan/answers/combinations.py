@@ -18,6 +18,8 @@ FACTS_OF_PLACE = {"eks": ("region", "account")}
 TIERS_WITH = {
     "logs": ("growing", "enterprise"),
     "traces": ("growing", "enterprise"),
+    "progressive_delivery": ("growing", "enterprise"),
+    "policy_reports": ("growing", "enterprise"),
 }
 """Where a choice other than none has an effect: the tiers whose components it is about."""
 
