@@ -22,11 +22,19 @@ ENGINES = ("flux", "argocd")
 TIERS = ("small", "growing", "enterprise")
 PLACES = ("kind", "eks")
 
-EVERYTHING = {
+EVERYTHING: dict[str, Any] = {
     "logs": "loki",
     "traces": "tempo",
     "progressive_delivery": "argo-rollouts",
     "policy_reports": "kyverno",
+    "long_term_metrics": "thanos",
+    "image_signatures": [
+        {
+            "images": "ghcr.io/acme/**",
+            "issuer": "https://token.actions.githubusercontent.com",
+            "subject": "https://github.com/acme/*/.github/workflows/release.yaml@refs/heads/main",
+        }
+    ],
 }
 """Every component that is there by answer, in the tiers that have it."""
 

@@ -20,6 +20,7 @@ TIERS_WITH = {
     "traces": ("growing", "enterprise"),
     "progressive_delivery": ("growing", "enterprise"),
     "policy_reports": ("growing", "enterprise"),
+    "long_term_metrics": ("enterprise",),
 }
 """Where a choice other than none has an effect: the tiers whose components it is about."""
 
