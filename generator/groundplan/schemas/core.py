@@ -66,7 +66,6 @@ def convert(swagger: Mapping[str, Any]) -> Core:
     for kind in kinds:
         root = definitions[kind.definition]
         root["type"] = "object"
-        root["required"] = sorted({"apiVersion", "kind", *root.get("required", ())})
         status = root.get("properties", {}).get("status", {}).get("$ref")
         if status:
             # The API server drops the status of what is applied before it looks at it.
