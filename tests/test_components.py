@@ -60,7 +60,7 @@ def policies(engine: str) -> dict[str, list[Any]]:
     tree = rendered(engine, "enterprise", PLACES, everything=True)
     found: dict[str, list[Any]] = {}
     for path in tree.files:
-        if path.endswith(".yaml") and path.startswith(("components/", "tenants/")):
+        if path.endswith(".yaml") and path.startswith(("clusters/", "components/", "tenants/")):
             for document in parsed(tree, path):
                 if document.get("kind") == "NetworkPolicy":
                     found.setdefault(document["metadata"]["namespace"], []).append(document)

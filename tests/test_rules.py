@@ -1,4 +1,4 @@
-"""Every alert says how bad it is, what is the matter and what to do, in an expression that Prometheus reads."""
+"""Every alert says how bad it is, what is the matter and what to do, in terms that Prometheus reads."""
 
 from __future__ import annotations
 
@@ -57,7 +57,11 @@ def test_prometheus_reads_every_rule(engine: str, tmp_path: Path) -> None:
         files.append(str(file))
 
     done = subprocess.run(
-        [promtool, "check", "rules", *files], capture_output=True, text=True, timeout=60, check=False
+        [promtool, "check", "rules", *files],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
     )
 
     assert done.returncode == 0, done.stdout + done.stderr

@@ -21,6 +21,7 @@ TIERS_WITH = {
     "progressive_delivery": ("growing", "enterprise"),
     "policy_reports": ("growing", "enterprise"),
     "long_term_metrics": ("enterprise",),
+    "image_signatures": ("enterprise",),
 }
 """Where a choice other than none has an effect: the tiers whose components it is about."""
 
@@ -84,12 +85,11 @@ def _tiers(answers: Mapping[str, Any]) -> Iterator[Fault]:
     tier = answers.get("tier")
     for question, tiers in TIERS_WITH.items():
         choice = answers.get(question, "none")
-        if isinstance(choice, str) and choice != "none" and isinstance(tier, str):
-            if tier in tiers or "#{" in choice:
-                continue
-            what = f"{shown(choice)} has no effect in the tier {tier}"
-            fix = f"leave {question} out, or choose tier: {tiers[0]}"
-            yield Fault((question,), "answers.not-in-tier", what, fix)
+        if tier in tiers or choice in ("none", []) or "#{" in str(choice):
+            continue
+        what = f"{shown(choice)} has no effect in the tier {tier}"
+        fix = f"leave {question} out, or choose tier: {tiers[0]}"
+        yield Fault((question,), "answers.not-in-tier", what, fix)
 
 
 def _twice(what: str, items: list[tuple[Path, Mapping[str, Any]]]) -> Iterator[Fault]:

@@ -83,6 +83,7 @@ _MAILBOX = re.compile(
     r"[\w.+-]+@([a-z0-9]([-a-z0-9]*[a-z0-9])?\.)+[a-z]{2,}", re.ASCII | re.IGNORECASE
 )
 _REACHED = re.compile(r"#[a-zA-Z0-9][\w-]*|@[\w-]+(/[\w-]+)*|https://[\w./~-]+", re.ASCII)
+_IMAGES = re.compile(r"[a-z0-9-]+(\.[a-z0-9-]+)+(:\d+)?(/[a-z0-9._*-]+)+", re.ASCII)
 _RANGE = re.compile(r"\d{1,3}(\.\d{1,3}){3}/\d{1,2}", re.ASCII)
 
 
@@ -236,6 +237,30 @@ def recipient(value: str) -> Wrong | None:
     return "answers.not-a-recipient", f"{shown(value)} is no public age key", fix
 
 
+def images(value: str) -> Wrong | None:
+    """Images of a registry, with stars for what may differ."""
+    if _IMAGES.fullmatch(value):
+        return None
+    fix = "begin with the registry and end with the name or with stars, as in ghcr.io/acme/**"
+    return "answers.not-images", f"{shown(value)} names no images of a registry", fix
+
+
+def issuer(value: str) -> Wrong | None:
+    """Who vouches for the identity of a signer."""
+    if value.startswith("https://") and not re.search(r"\s", value):
+        return None
+    fix = "write its address, as in https://token.actions.githubusercontent.com"
+    return "answers.not-an-issuer", f"{shown(value)} is no issuer of identities", fix
+
+
+def subject(value: str) -> Wrong | None:
+    """The identity of a signer: an address, with stars for parts of its path."""
+    if re.fullmatch(r"[^\s*]{4,}\S*", value):
+        return None
+    fix = "write who signs, as in https://github.com/acme/*/release.yaml@refs/heads/main"
+    return "answers.not-a-subject", f"{shown(value)} is nobody in particular", fix
+
+
 def pod_range(value: str) -> Wrong | None:
     """Addresses for pods: private, and at least the 256 of one node."""
     return _range(value, 8, 24)
@@ -300,6 +325,7 @@ def known_fields(places: Iterable[str]) -> Mapping[str, Kind]:
             "gpus": Text(count, required=False),
         }
     )
+    signed = Record({"images": Text(images), "issuer": Text(issuer), "subject": Text(subject)})
     return {
         "organisation": Text(label),
         "repository": Text(repository),
@@ -307,5 +333,6 @@ def known_fields(places: Iterable[str]) -> Mapping[str, Kind]:
         "sops_recipient": Text(recipient),
         "clusters": Many(cluster),
         "teams": Many(team),
+        "image_signatures": Many(signed),
         "contacts": Record(dict.fromkeys(("platform", "oncall", "security"), Text(contact))),
     }
