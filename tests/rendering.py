@@ -36,7 +36,7 @@ EVERYTHING: dict[str, Any] = {
         }
     ],
 }
-"""Every component that is there by answer, in the tiers that have it."""
+"""Every component that is there by answer, in the tier that has them all."""
 
 CLUSTERS: dict[str, dict[str, Any]] = {
     "kind": {
@@ -77,20 +77,15 @@ def render(destination: Path, **answers: Any) -> Tree:
 
 
 @cache
-def rendered(
-    engine: str = "flux",
-    tier: str = "small",
-    places: tuple[str, ...] = ("eks",),
-    *,
-    everything: bool = False,
-) -> Tree:
+def rendered(engine: str = "flux", tier: str = "small", places: tuple[str, ...] = ("eks",)) -> Tree:
     """A repository for one cluster at each place and two teams; rendered once per run.
 
-    By our renderer, which gives what plain copier gives in a quarter of the time.
+    The largest tier with all that can be chosen. By our renderer, which gives what plain copier
+    gives in a quarter of the time.
     """
     clusters = [CLUSTERS[place] for place in places]
     answers = {"engine": engine, "tier": tier, "clusters": clusters, "teams": TEAMS}
-    answers |= EVERYTHING if everything else {}
+    answers |= EVERYTHING if tier == "enterprise" else {}
     with TemporaryDirectory() as folder:
         copier_adapter.render(Template(ROOT, "v0"), answers, Path(folder, "rendered"))
         return Tree.read(Path(folder, "rendered"))

@@ -11,7 +11,7 @@ from tests.rendering import CLUSTERS, ENGINES, TEAMS, parsed, rendered
 
 @pytest.mark.parametrize("engine", ENGINES)
 def test_every_reference_leads_to_an_entity(engine: str) -> None:
-    tree = rendered(engine, "enterprise", ("kind", "eks"), everything=True)
+    tree = rendered(engine, "enterprise", ("kind", "eks"))
     entities = parsed(tree, "catalog-info.yaml")
     known = [f"{e['kind'].lower()}:default/{e['metadata']['name']}" for e in entities]
 
@@ -27,7 +27,7 @@ def test_every_reference_leads_to_an_entity(engine: str) -> None:
 
 @pytest.mark.parametrize("engine", ENGINES)
 def test_the_catalogue_has_every_component_cluster_and_team(engine: str) -> None:
-    tree = rendered(engine, "enterprise", ("kind", "eks"), everything=True)
+    tree = rendered(engine, "enterprise", ("kind", "eks"))
     named = {(e["kind"], e["metadata"]["name"]) for e in parsed(tree, "catalog-info.yaml")}
     folders = {p.split("/")[-2] for p in tree.files if re.search(r"components/[^/]+/README.md$", p)}
 

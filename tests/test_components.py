@@ -57,7 +57,7 @@ def ports(flow: dict[str, Any]) -> set[str]:
 
 def policies(engine: str) -> dict[str, list[Any]]:
     """Rendered network policies by namespace."""
-    tree = rendered(engine, "enterprise", PLACES, everything=True)
+    tree = rendered(engine, "enterprise", PLACES)
     found: dict[str, list[Any]] = {}
     for path in tree.files:
         if path.endswith(".yaml") and path.startswith(("clusters/", "components/", "tenants/")):

@@ -1,4 +1,4 @@
-"""Every alert says how bad it is, what is the matter and what to do, in terms that Prometheus reads."""
+"""Every alert says how bad it is, what is wrong and what to do, in terms that Prometheus reads."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ engines = pytest.mark.parametrize("engine", ENGINES)
 
 def rule_groups(engine: str) -> Iterator[tuple[str, list[Any]]]:
     """The groups of each PrometheusRule of a platform with every component, and its file."""
-    tree = rendered(engine, "enterprise", ("kind", "eks"), everything=True)
+    tree = rendered(engine, "enterprise", ("kind", "eks"))
     for path in sorted(tree.files):
         if path.endswith(".yaml") and b"kind: PrometheusRule" in tree.files[path]:
             for document in parsed(tree, path):

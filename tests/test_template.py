@@ -30,7 +30,9 @@ if TYPE_CHECKING:
 
 EVERY = tuple(product(ENGINES, TIERS, [(place,) for place in PLACES]))
 every = pytest.mark.parametrize(("engine", "tier", "places"), EVERY)
-NOT_KUBERNETES = re.compile(r"(^|/)\.|^renovate\.json$|^clusters/[^/]+/cluster\.yaml$")
+NOT_KUBERNETES = re.compile(
+    r"(^|/)\.|^renovate\.json$|^catalog-info\.yaml$|^clusters/[^/]+/cluster\.yaml$"
+)
 
 
 def yaml_files(tree: Tree) -> list[str]:
