@@ -200,7 +200,7 @@ def test_words_to_scanners_and_engines_are_exceptions_of_nobody() -> None:
         " polaris.fairwinds.com/hostNetworkSet-exempt: 'true'}}",
     )
     files = {
-        "clusters/one/flux-system/gotk-sync.yaml": gotk_sync("clusters/one"),
+        "clusters/one/flux-system/gotk-sync.yaml": gotk_sync("one"),
         "clusters/one/web.yaml": f"{web}# checkov:skip=CKV_K8S_19: why not\n",
         ".trivyignore": "# none of ours\nAVD-KSV-0009\n",
     }

@@ -102,6 +102,8 @@ def test_json_is_versioned_and_complete() -> None:
             "namespace": "shop",
             "name": "web",
         },
+        "fixOwner": None,
+        "affectedOwner": None,
         "fingerprint": VIOLATION.fingerprint,
     }
     assert body["checks"][1] == {
@@ -359,3 +361,52 @@ def test_every_format_has_a_renderer_that_ends_its_last_line() -> None:
     assert set(RENDERERS) == set(Format)
     for form in Format:
         assert render(REPORT, form).endswith("\n")
+
+
+def owned(finding: Finding, owner: str) -> Failed:
+    return Failed(dataclasses.replace(finding, fix_owner=owner, affected_owner=owner))
+
+
+def test_gitlab_numbers_equal_fingerprints() -> None:
+    report = Report((Result("SCH001", "t", (owned(VIOLATION, "team-a"), Failed(VIOLATION))),))
+    first, second = json.loads(render(report, Format.GITLAB))
+
+    assert first == {
+        "description": f"{VIOLATION.message}. Correct the field. (team-a)",
+        "check_name": "SCH001",
+        "fingerprint": f"{VIOLATION.fingerprint}-1",
+        "severity": "critical",
+        "location": {"path": "apps/web.yaml", "lines": {"begin": 7}},
+    }
+    assert second["fingerprint"] == f"{VIOLATION.fingerprint}-2"
+
+
+def test_markdown_has_a_table_for_each_owner() -> None:
+    outcomes = (owned(VIOLATION, "team-b"), owned(LINK, "team-a"), Skipped("a kind", "no schema"))
+    said = render(Report((Result("SCH001", "t", outcomes),)), Format.MARKDOWN)
+
+    assert said.startswith(
+        "<!-- groundplan check -->\n**groundplan**: 2 findings, 1 not evaluated\n"
+    )
+    assert said.index("### For team-a") < said.index("TREE001") < said.index("### For team-b")
+    assert "| high | SCH001 | `apps/web.yaml:7` | Deployment shop/web: 'three' is" in said
+
+
+def test_markdown_fits_into_a_comment() -> None:
+    many = tuple(
+        Failed(dataclasses.replace(VIOLATION, message=f"{number} " + "x|" * 200))
+        for number in range(500)
+    )
+    said = render(Report((Result("SCH001", "t", many),)), Format.MARKDOWN)
+
+    assert len(said) < 65_536
+    assert said.endswith("The comment ends here; `groundplan check` has the rest.\n")
+
+
+def test_owners_are_named_where_they_are_known() -> None:
+    report = Report((Result("SCH001", "t", (owned(VIOLATION, "team-a"),)),))
+
+    assert "-> Correct the field. (team-a)\n" in render(report, Format.TEXT)
+    assert json.loads(render(report, Format.JSON))["findings"][0]["fixOwner"] == "team-a"
+    [run] = json.loads(render(report, Format.SARIF))["runs"]
+    assert run["results"][0]["properties"]["affectedOwner"] == "team-a"

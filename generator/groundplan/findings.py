@@ -48,6 +48,10 @@ class Finding:
     location: Location
     remediation: str
     resource: ResourceId | None = None
+    fix_owner: str = ""
+    """Who mends it; empty where nobody was asked for."""
+    affected_owner: str = ""
+    """Who lives with it until then."""
 
     @property
     def fingerprint(self) -> str:

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from groundplan.errors import ExitCode
     from groundplan.findings import Report, Severity
 
-FORMATS = ("text", "json", "sarif", "junit", "github")
+FORMATS = ("text", "json", "sarif", "junit", "github", "gitlab", "markdown")
 SEVERITIES = ("info", "low", "medium", "high")
 
 
@@ -80,7 +80,7 @@ def command(  # noqa: PLR0913, PLR0917 - click passes each option by itself
             report = Report((*report.results, ask(repository)), report.subject)
         text = render(report, Format(form))
     if output is None:
-        _show(text, form)
+        show(text, form)
     else:
         write_whole(output, text)
     return exit_code(report, Severity[fail_on.upper()])
@@ -113,7 +113,7 @@ def _refuse_missing_folder(output: Path) -> None:
         )
 
 
-def _show(text: str, form: str) -> None:
+def show(text: str, form: str) -> None:
     """Print the report; on a terminal, people get severities in colour."""
     import sys
 

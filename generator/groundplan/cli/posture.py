@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from groundplan.cli.check import FORMATS, SEVERITIES
+
 if TYPE_CHECKING:
     from datetime import datetime
 
@@ -102,3 +104,61 @@ def exceptions(path: Path, form: str, today: datetime | None, write: bool) -> in
     writer = {"text": report.text, "json": report.as_json}[form]
     click.echo(writer(standings, faults, day), nl=False)
     return ExitCode.EXCEPTION if faults or any(s.failing for s in standings) else ExitCode.CLEAN
+
+
+@command.command("check", short_help="Judge one revision by the built-in policies.")
+@click.argument("path", type=click.Path(path_type=Path), default=Path())
+@click.option("--format", "form", type=click.Choice(FORMATS), default="text", show_default=True)
+@click.option(
+    "--tier",
+    type=click.Choice(("small", "growing", "enterprise")),
+    help="Judge as this tier does.  [default: the repository's answer, else growing]",
+)
+@click.option(
+    "--fail-on",
+    type=click.Choice(SEVERITIES),
+    default="medium",
+    show_default=True,
+    help="The least severity that makes the exit code 1.",
+)
+@click.option("--owner", help="Only findings that this owner has to mend.")
+@click.option(
+    "--today",
+    type=click.DateTime(("%Y-%m-%d",)),
+    help="Judge exceptions as of this day.  [default: today in UTC]",
+)
+def check(  # noqa: PLR0913, PLR0917 - click passes each option by itself
+    path: Path, form: str, tier: str | None, fail_on: str, owner: str | None, today: datetime | None
+) -> int:
+    """Judge the repository at PATH by the built-in policies, whoever wrote it.
+
+    What an exception covers is skipped and says so. The exit code is 0 when nothing is found, 1
+    when there is a finding of the `--fail-on` severity, 3 when nothing could be judged, and 5 when
+    an exception has expired or has no owner.
+    """
+    from datetime import UTC, datetime
+
+    from groundplan import template
+    from groundplan.cli.check import exit_code, show
+    from groundplan.errors import ExitCode
+    from groundplan.findings import Severity
+    from groundplan.garbage import uncollected
+    from groundplan.posture import examination, rules
+    from groundplan.posture.exceptions import history, reading, states
+    from groundplan.report import Format, render
+    from groundplan.repository import load
+
+    day = (today or datetime.now(UTC)).date()
+    with uncollected():
+        repository = load(path)
+        declared, _ = reading.read(repository.tree.files)
+        standings = states.standings(repository, declared, history.ages(path), day)
+        level = tier or str((repository.answers or {}).get("tier", "growing"))
+        teams = examination.has_teams(repository)
+        known = rules.rules(template.locate().root, level, teams=teams)
+        report = examination.examine(repository, known, standings, str(path))
+        report = examination.owned_by(report, owner) if owner else report
+        show(render(report, Format(form)), form)
+    code = exit_code(report, Severity[fail_on.upper()])
+    failing = code is not ExitCode.NOT_EVALUATED and any(s.failing for s in standings)
+    return ExitCode.EXCEPTION if failing else code

@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from groundplan.report import github, json, junit, sarif, text
+from groundplan.report import github, gitlab, json, junit, markdown, sarif, text
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,6 +21,8 @@ class Format(StrEnum):
     SARIF = "sarif"
     JUNIT = "junit"
     GITHUB = "github"
+    GITLAB = "gitlab"
+    MARKDOWN = "markdown"
 
 
 RENDERERS: dict[Format, Callable[[Report], str]] = {
@@ -29,6 +31,8 @@ RENDERERS: dict[Format, Callable[[Report], str]] = {
     Format.SARIF: sarif.render,
     Format.JUNIT: junit.render,
     Format.GITHUB: github.render,
+    Format.GITLAB: gitlab.render,
+    Format.MARKDOWN: markdown.render,
 }
 
 

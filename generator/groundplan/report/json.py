@@ -85,5 +85,7 @@ def _finding(finding: Finding) -> dict[str, Any]:
             if resource
             else None
         ),
+        "fixOwner": finding.fix_owner or None,
+        "affectedOwner": finding.affected_owner or None,
         "fingerprint": finding.fingerprint,
     }

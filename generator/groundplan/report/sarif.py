@@ -13,7 +13,7 @@ from groundplan.findings import Errored, Finding, Report, Result, Severity, Skip
 
 SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 HOME = "https://github.com/groundplan/groundplan"
-REFERENCE = f"{HOME}/blob/main/docs/reference/checks.md"
+REFERENCE = f"{HOME}/blob/main/docs/reference"
 FINGERPRINT = "groundplan/v1"
 LEVELS = {
     Severity.HIGH: "error",
@@ -54,10 +54,11 @@ def _rule(result: Result) -> dict[str, Any]:
     rule: dict[str, Any] = {
         "id": result.check_id,
         "shortDescription": {"text": result.title},
-        "helpUri": f"{REFERENCE}#{result.check_id.lower()}",
+        "helpUri": f"{REFERENCE}/policies.md",
     }
     for check in registry():
         if check.id == result.check_id:
+            rule["helpUri"] = f"{REFERENCE}/checks.md#{result.check_id.lower()}"
             rule["help"] = {"text": check.remediation, "markdown": check.remediation}
             rule["defaultConfiguration"] = {"level": LEVELS[check.severity]}
     return rule
@@ -113,5 +114,15 @@ def _result(finding: Finding, index: int, ordinal: int) -> dict[str, Any]:
         "message": {"text": f"{finding.message}\n{finding.remediation}"},
         "locations": [location],
         "partialFingerprints": {FINGERPRINT: f"{finding.fingerprint}:{ordinal}"},
-        "properties": {"severity": str(finding.severity), "pointer": finding.location.pointer},
+        "properties": {
+            "severity": str(finding.severity),
+            "pointer": finding.location.pointer,
+            **_owners(finding),
+        },
     }
+
+
+def _owners(finding: Finding) -> dict[str, str]:
+    """Name who mends it and whom it affects, where that is known."""
+    named = {"fixOwner": finding.fix_owner, "affectedOwner": finding.affected_owner}
+    return {key: name for key, name in named.items() if name}

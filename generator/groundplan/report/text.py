@@ -31,7 +31,8 @@ def _finding(finding: Finding) -> Iterator[str]:
     line = str(finding.location.line) if finding.location.line else "-"
     message = " ".join(finding.message.split())
     yield f"  {line:>5}  {finding.severity!s:<6}  {finding.check_id}  {message}"
-    yield f"{'':17}-> {finding.remediation}"
+    owner = f" ({finding.fix_owner})" if finding.fix_owner else ""
+    yield f"{'':17}-> {finding.remediation}{owner}"
 
 
 def _not_evaluated(report: Report) -> Iterator[str]:
