@@ -30,7 +30,8 @@ ROWS: list[dict[str, Any]] = [
 def listed(files: dict[str, bytes], path: str) -> None:
     """Name a file in the kustomization beside it."""
     folder, _, name = path.rpartition("/")
-    files[f"{folder}/kustomization.yaml"] += f"  - {name}\n".encode()
+    start, resources, rest = files[f"{folder}/kustomization.yaml"].partition(b"resources:\n")
+    files[f"{folder}/kustomization.yaml"] = start + resources + f"  - {name}\n".encode() + rest
 
 
 @cache

@@ -80,9 +80,8 @@ WIDENED = {
         ", podSelector: {matchLabels: {app: prom}}}",
         "}, {podSelector: {matchLabels: {app: prom}}}",
         "Deployment shop/web: pods app other than prom of mon and pods app other than prom of "
-        "other namespaces team=mon may connect to pods app=web of shop on TCP http",
-        "Deployment shop/web: pods app=prom of shop may connect to pods app=web of shop on "
-        "TCP http",
+        "other namespaces team=mon and pods app=prom of shop may connect to pods app=web of shop "
+        "on TCP http",
     ),
     "a range of ports": (
         "{port: http}",

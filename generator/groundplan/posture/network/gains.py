@@ -6,7 +6,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from groundplan.posture.network import addresses, reach, words
+from groundplan.posture.network.boxes import ADDRESS, PORT, subtract
 from groundplan.posture.network.policies import INGRESS
+from groundplan.posture.network.ports import Ports
+from groundplan.posture.network.spans import NONE
 
 if TYPE_CHECKING:
     from groundplan.posture.network.boxes import Box
@@ -21,10 +24,15 @@ class Gain:
 
     namespace: str
     direction: str
-    term: Term
-    """The first of those that it stands for."""
+    terms: tuple[Term, ...]
+    """What of the rule gives more than before; one at least."""
     pods: list[Box] = field(default_factory=list)
     outside: list[Box] = field(default_factory=list)
+
+    @property
+    def term(self) -> Term:
+        """The first of them."""
+        return self.terms[0]
 
     @property
     def policy(self) -> Policy | None:
@@ -46,7 +54,7 @@ class Gain:
         """
         own = own or words.subject(self.pieces, self.term.box, self.namespace)
         if not other:
-            other = words.others(self.pods, self.outside, self.term.box)
+            other = words.others(self.pods, self.outside, [term.box for term in self.terms])
             other = other if self.policy else "anything"
         pair = (other, own) if self.direction == INGRESS else (own, other)
         return f"{pair[0]} {verb} connect to {pair[1]} on {words.ports(self.pieces)}"
@@ -67,9 +75,30 @@ def gains(namespace: str, direction: str, new: Exposure, old: Exposure) -> tuple
     Raises:
         TooComplexError: Nobody would look at so many pieces.
     """
-    found: dict[tuple[object, str], Gain] = {}
+    found: dict[object, list[tuple[Term, list[Box]]]] = {}
     for term, pieces in new.beyond(old):
-        key = term.policy.resource.id.key if term.policy else None, term.pointer
-        gain = found.setdefault(key, Gain(namespace, direction, term))
-        (gain.outside if term.external else gain.pods).extend(pieces)
-    return tuple(found.values())
+        whole = _whole(term, pieces)
+        policy = term.policy.resource.id.key if term.policy else None
+        rule = "/".join(term.pointer.split("/")[:4])
+        said = {(words.subject([box], term.box, namespace), box.ports) for box in whole}
+        key = policy, rule, frozenset(said) if policy else None
+        found.setdefault(key, []).append((term, whole))
+    return tuple(_joined(namespace, direction, parts) for parts in found.values())
+
+
+def _joined(namespace: str, direction: str, parts: list[tuple[Term, list[Box]]]) -> Gain:
+    """What the peers of one rule give to the same pods on the same ports."""
+    pods = [box for term, pieces in parts if not term.external for box in pieces]
+    outside = [box for term, pieces in parts if term.external for box in pieces]
+    return Gain(namespace, direction, tuple(term for term, _ in parts), pods, outside)
+
+
+def _whole(term: Term, pieces: list[Box]) -> list[Box]:
+    """Join the pieces again when they are all that a term says of some ports or addresses."""
+    ports, places = Ports(), NONE
+    for box in pieces:
+        ports |= box.ports
+        places |= box.addresses
+    joined = term.box.having(PORT, ports)
+    joined = joined.having(ADDRESS, places) if term.external else joined
+    return pieces if subtract([joined], pieces) else [joined]

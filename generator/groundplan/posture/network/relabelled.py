@@ -191,7 +191,7 @@ def _between(
     if gained:
         box = Box(_exactly("of", after))
         term = next(t for t in now.terms if selects(dict(t.box.part("of")), after.labels))
-        yield Gain(after.namespace, direction, term, [box.having(PORT, gained)])
+        yield Gain(after.namespace, direction, (term,), [box.having(PORT, gained)])
 
 
 def _open(to: Exposure, own: Workload, direction: str) -> Ports:

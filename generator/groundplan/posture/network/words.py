@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from groundplan.posture.network import addresses
-from groundplan.posture.network.boxes import NAME
+from groundplan.posture.network.boxes import ADDRESS, NAME
 from groundplan.posture.network.ports import Ports
 from groundplan.posture.network.spans import Spans
 
@@ -27,15 +27,16 @@ def subject(pieces: Iterable[Box], whole: Box, namespace: str) -> str:
     return " and ".join(f"{kind} of {namespace}" for kind in kinds)
 
 
-def others(pods: list[Box], outside: list[Box], whole: Box) -> str:
+def others(pods: list[Box], outside: list[Box], rule: list[Box]) -> str:
     """The other end: pods, addresses, or anything."""
     kinds = dict.fromkeys(map(_other, pods))
     if len(kinds) > FEW:
-        kinds = {_other(whole): None}
+        kinds = dict.fromkeys(_other(box) for box in rule if ADDRESS not in box.sides)
     reached = Spans.of(span for box in outside for span in box.addresses.spans)
     if _ANYTHING in kinds and reached == addresses.EVERY:
         return "anything"
-    words = list(kinds)
+    words = list(kinds)[:FEW]
+    words += [f"{len(kinds) - FEW} more kinds of pod"] if len(kinds) > FEW else []
     return " and ".join([*words, addresses.words(reached)] if reached else words)
 
 
