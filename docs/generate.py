@@ -73,21 +73,20 @@ def answers() -> str:
 
 def components() -> str:
     """Every component of every tier and place, as the template plans them."""
-    from groundplan import copier_adapter, template
+    from groundplan import copier_adapter, places, template
     from groundplan.plan import Plan
 
     blueprint = template.locate()
     clusters = [
         {
-            "name": place,
-            "place": place,
+            "name": place.name,
+            "place": place.name,
             "environment": "production",
-            "region": "eu-west-1",
-            "account": "012345678901",
             "pod_cidr": f"10.{number}.0.0/16",
             "service_cidr": f"10.{100 + number}.0.0/16",
+            **{fact.name: fact.example for fact in place.facts if not fact.by_component},
         }
-        for number, place in enumerate(blueprint.places)
+        for number, place in enumerate(places.read(blueprint))
     ]
     tiers = sorted(path.stem for path in (blueprint.root / "blueprints/tiers").glob("*.yaml"))
     rows: dict[str, str] = {}

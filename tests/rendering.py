@@ -20,7 +20,7 @@ BLUEPRINTS = ROOT / "blueprints"
 
 ENGINES = ("flux", "argocd")
 TIERS = ("small", "growing", "enterprise")
-PLACES = ("kind", "eks")
+PLACES = ("kind", "eks", "gke", "aks", "capi")
 
 EVERYTHING: dict[str, Any] = {
     "logs": "loki",
@@ -54,6 +54,38 @@ CLUSTERS: dict[str, dict[str, Any]] = {
         "account": "012345678901",
         "pod_cidr": "10.0.0.0/16",
         "service_cidr": "172.20.0.0/16",
+    },
+    "gke": {
+        "name": "frankfurt",
+        "place": "gke",
+        "environment": "production",
+        "project": "acme-production",
+        "region": "europe-west3",
+        "pod_cidr": "10.4.0.0/14",
+        "service_cidr": "10.8.0.0/20",
+    },
+    "aks": {
+        "name": "amsterdam",
+        "place": "aks",
+        "environment": "production",
+        "region": "westeurope",
+        "subscription": "0b1f6471-1bf0-4dda-aec3-cb9272f09590",
+        "tenant": "72f988bf-86f1-41af-91ab-2d7cd011db47",
+        "resource_group": "acme-production",
+        "key_vault": "acme-production",
+        "client_id": {"cert-manager": "11f5b1a2-7a65-4a76-a4a7-9c9b3e4b6e0d"},
+        "pod_cidr": "10.20.0.0/16",
+        "service_cidr": "10.21.0.0/16",
+    },
+    "capi": {
+        "name": "factory",
+        "place": "capi",
+        "environment": "production",
+        "region": "hall-3",
+        "storage": "rook-ceph",
+        "vault": "https://vault.acme.example:8200",
+        "pod_cidr": "10.30.0.0/16",
+        "service_cidr": "10.31.0.0/16",
     },
 }
 TEAMS = [
@@ -89,6 +121,13 @@ def rendered(engine: str = "flux", tier: str = "small", places: tuple[str, ...] 
     with TemporaryDirectory() as folder:
         copier_adapter.render(Template(ROOT, "v0"), answers, Path(folder, "rendered"))
         return Tree.read(Path(folder, "rendered"))
+
+
+def put(tree: Tree, folder: Path) -> None:
+    """Put a rendered repository into a folder, for what reads one."""
+    for path, content in tree.files.items():
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_bytes(content)
 
 
 def parsed(tree: Tree, path: str) -> list[Any]:

@@ -14,6 +14,7 @@ from tests.rendering import (
     CLUSTERS,
     ENGINES,
     EVERYTHING,
+    PLACES,
     TEAMS,
     TIERS,
     parsed,
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
 engines = pytest.mark.parametrize("engine", ENGINES)
 PEERS = yaml.safe_load((BLUEPRINTS / "lib" / "network-peers.yaml").read_text())
 TEAM = yaml.safe_load((BLUEPRINTS / "lib" / "team-flows.yaml").read_text())
-PLACES = ("eks", "kind")
 
 
 @cache

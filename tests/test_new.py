@@ -546,6 +546,17 @@ def test_the_wizard_takes_the_defaults() -> None:
     assert {"organisation", "engine", "clusters", "teams", "contacts"} <= found.keys()
 
 
+def test_the_wizard_asks_what_a_place_needs() -> None:
+    up = "\x1b[A"
+    clusters = ENTER + up + ENTER * 4 + "acme-production" + ENTER + "europe-west3" + ENTER + "n"
+    keys = ENTER * 7 + clusters + "n" + ENTER * 3
+
+    [cluster] = answer(keys, {})["clusters"]  # type: ignore[misc]
+
+    assert (cluster["place"], cluster["project"]) == ("gke", "acme-production")
+    assert list(cluster)[-2:] == ["project", "region"]
+
+
 def test_the_wizard_asks_what_depends_on_an_answer() -> None:
     key = "age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p"
     backspace = "\x7f"

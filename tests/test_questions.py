@@ -15,13 +15,14 @@ if TYPE_CHECKING:
 
 @pytest.mark.parametrize("engine", ENGINES)
 def test_names_that_yaml_misreads_stay_strings(engine: str, tmp_path: Path) -> None:
-    cluster = CLUSTERS["eks"] | {"name": "no", "environment": "1e3", "region": "on"}
+    cluster = CLUSTERS["capi"] | {"name": "no", "environment": "1e3", "region": "on"}
+    clusters = [cluster, CLUSTERS["eks"]]
     team = {"name": "on", "namespaces": ["123", "y"], "contact": "@acme/on"}
-    tree = render(tmp_path, engine=engine, clusters=[cluster], teams=[team])
+    tree = render(tmp_path, engine=engine, clusters=clusters, teams=[team])
 
     facts = one(tree, "clusters/no/cluster.yaml")
     assert (facts["name"], facts["environment"], facts["region"]) == ("no", "1e3", "on")
-    assert facts["account"] == "012345678901"
+    assert one(tree, "clusters/production/cluster.yaml")["account"] == "012345678901"
     names = [
         document["metadata"][key]
         for path in tree.files
@@ -31,7 +32,7 @@ def test_names_that_yaml_misreads_stay_strings(engine: str, tmp_path: Path) -> N
         if key in document.get("metadata", {})
     ]
     assert {type(name) for name in names} == {str}
-    assert one(tree, ".copier-answers.yml")["clusters"] == [cluster]
+    assert one(tree, ".copier-answers.yml")["clusters"] == clusters
 
 
 def test_defaults_give_the_small_tier_with_flux_on_one_cluster(tmp_path: Path) -> None:
@@ -54,7 +55,11 @@ def test_defaults_give_the_small_tier_with_flux_on_one_cluster(tmp_path: Path) -
         ({"clusters": [CLUSTERS["kind"] | {"place": "moon"}]}, 'Cluster "laptop" has no place'),
         ({"clusters": [CLUSTERS["eks"] | {"region": ""}]}, "is on EKS but has no region"),
         ({"clusters": [CLUSTERS["eks"] | {"account": "1"}]}, "is on EKS but has no account"),
-        ({"clusters": [CLUSTERS["eks"] | {"account": 210987654321}]}, "digits in quotes"),
+        ({"clusters": [CLUSTERS["eks"] | {"account": 210987654321}]}, "give it in quotes"),
+        ({"clusters": [CLUSTERS["gke"] | {"project": "A"}]}, "is on GKE but has no project"),
+        ({"clusters": [CLUSTERS["aks"] | {"key_vault": ""}]}, "is on AKS but has no key_vault"),
+        ({"clusters": [CLUSTERS["aks"] | {"client_id": {"cert-manager": "1"}}]}, "no client_id"),
+        ({"clusters": [CLUSTERS["capi"] | {"storage": "tape"}]}, "has no storage"),
         ({"clusters": [CLUSTERS["kind"] | {"pod_cidr": "all"}]}, "has no pod_cidr"),
         ({"teams": [{"name": "a", "namespaces": "a", "contact": "a@b.c"}]}, "has no namespaces"),
         ({"teams": [{"name": "a", "namespaces": ["A"], "contact": "a@b.c"}]}, "is no DNS label"),

@@ -7,11 +7,13 @@ import re
 from collections import Counter
 from itertools import product
 from pathlib import Path, PurePosixPath
+from posixpath import normpath
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from groundplan import documents
+from groundplan import checks, documents, repository
+from groundplan.findings import Severity
 from groundplan.gitops import load_clusters
 from tests.rendering import (
     CLUSTERS,
@@ -21,6 +23,7 @@ from tests.rendering import (
     TIERS,
     one,
     parsed,
+    put,
     render,
     rendered,
 )
@@ -28,7 +31,8 @@ from tests.rendering import (
 if TYPE_CHECKING:
     from groundplan.tree import Tree
 
-EVERY = tuple(product(ENGINES, TIERS, [(place,) for place in PLACES]))
+MIXED = ("eks", "capi")
+EVERY = tuple(product(ENGINES, TIERS, [*((place,) for place in PLACES), MIXED]))
 every = pytest.mark.parametrize(("engine", "tier", "places"), EVERY)
 NOT_KUBERNETES = re.compile(
     r"(^|/)\.|^renovate\.json$|^catalog-info\.yaml$|^clusters/[^/]+/cluster\.yaml$"
@@ -82,6 +86,17 @@ def test_templates_leave_no_trace(engine: str, tier: str, places: tuple[str, ...
 
     assert {path for path, text in texts.items() if traces.search(text)} == set()
     assert {path for path, text in texts.items() if not text.endswith("\n")} == set()
+
+
+@every
+def test_no_check_finds_anything(
+    engine: str, tier: str, places: tuple[str, ...], tmp_path: Path
+) -> None:
+    put(rendered(engine, tier, places), tmp_path)
+
+    report = checks.run(repository.load(tmp_path))
+
+    assert report.at_least(Severity.LOW) == ()
 
 
 @pytest.mark.parametrize("engine", ENGINES)
@@ -145,8 +160,9 @@ def reach(tree: Tree, folder: str, reached: set[str]) -> None:
         for generator in kustomization.get("configMapGenerator", [])
         for file in generator["files"]
     ]
-    for resource in kustomization["resources"] + generated:
-        target = str(PurePosixPath(folder, resource))
+    parts = kustomization.get("components", [])
+    for resource in kustomization.get("resources", []) + parts + generated:
+        target = normpath(PurePosixPath(folder, resource))
         if f"{target}/kustomization.yaml" in tree.files:
             reach(tree, target, reached)
         else:
@@ -263,6 +279,76 @@ def test_namespaces_hold_their_level_at_the_answered_version(
     names = Counter(namespace["metadata"]["name"] for namespace in namespaces)
     assert {"payments", "payments-staging", "search"} <= names.keys()
     assert set(names.values()) == {1}
+
+
+# --- places
+
+
+@pytest.mark.parametrize("place", [place for place in PLACES if place != "kind"])
+def test_a_place_has_one_default_storage_class_and_one_that_keeps(place: str) -> None:
+    classes = objects(rendered(places=(place,)), "StorageClass")
+    default = "storageclass.kubernetes.io/is-default-class"
+
+    kept = {c["reclaimPolicy"]: c["metadata"].get("annotations", {}).get(default) for c in classes}
+    assert kept == {"Delete": "true", "Retain": None}
+    assert {c["volumeBindingMode"] for c in classes} == {"WaitForFirstConsumer"}
+    [snapshots] = objects(rendered(places=(place,)), "VolumeSnapshotClass")
+    assert snapshots["driver"] == classes[0]["provisioner"]
+    assert snapshots["deletionPolicy"] == "Retain"
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_each_cluster_of_a_mixed_repository_gets_what_its_own_place_has(engine: str) -> None:
+    tree = rendered(engine, "small", MIXED)
+
+    stores = {
+        path.split("/")[1]: [*one(tree, path)["spec"]["provider"]]
+        for path in tree.files
+        if path.endswith("cluster-secret-store.yaml")
+    }
+    assert stores == {"production": ["aws"], "factory": ["vault"]}
+    issuers = {
+        path.split("/")[1]: [*one(tree, path)["spec"]]
+        for path in tree.files
+        if path.endswith("issuers.yaml")
+    }
+    assert issuers == {"production": ["acme"], "factory": ["vault"]}
+    assert "clusters/factory/components/storage-classes/storage-classes.yaml" in tree.files
+    assert "clusters/production/components/storage-classes/storage-classes.yaml" not in tree.files
+    assert "overlays/eks/storage-classes.yaml" in tree.files
+
+
+def test_a_service_account_names_its_cloud_identity_where_the_place_wants_that() -> None:
+    def account(place: str) -> Any:
+        name = CLUSTERS[place]["name"]
+        tree = rendered("argocd", places=(place,))
+        path = f"clusters/{name}/values/cert-manager.yaml"
+        return one(tree, path)["serviceAccount"]["annotations"] if path in tree.files else None
+
+    assert [account(place) for place in ("kind", "eks", "gke", "capi")] == [None] * 4
+    assert account("aks") == {
+        "azure.workload.identity/client-id": "11f5b1a2-7a65-4a76-a4a7-9c9b3e4b6e0d"
+    }
+
+
+def test_irsa_names_the_role_in_the_account_and_partition_of_the_cluster(tmp_path: Path) -> None:
+    china = CLUSTERS["eks"] | {"identity": "irsa", "region": "cn-north-1"}
+    tree = render(tmp_path, engine="argocd", clusters=[china])
+
+    values = one(tree, "clusters/production/values/cert-manager.yaml")
+    assert values["serviceAccount"]["annotations"] == {
+        "eks.amazonaws.com/role-arn": "arn:aws-cn:iam::012345678901:role/production-cert-manager"
+    }
+
+
+def test_cluster_api_without_a_vault_signs_with_an_authority_of_its_own(tmp_path: Path) -> None:
+    cluster = {key: value for key, value in CLUSTERS["capi"].items() if key != "vault"}
+    recipient = "age1" + "q" * 58
+    tree = render(tmp_path, clusters=[cluster], secrets="sops", sops_recipient=recipient)
+
+    issuers = parsed(tree, "clusters/factory/components/cluster-issuers/issuers.yaml")
+    assert [*issuers[-1]["spec"]] == ["ca"]
+    assert not [path for path in tree.files if "secret-store" in path]
 
 
 # --- Flux

@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from groundplan import documents
+from groundplan import documents, places
 from groundplan.answers.combinations import SYSTEM_NAMESPACES, impossible
 from groundplan.answers.fields import (
     Fault,
+    Kind,
     faults,
     known_fields,
     pointed,
@@ -126,10 +127,12 @@ def checked(
         AnswersError: One error for each fault, all of them at once.
     """
     asked = {question.name: question for question in questions(template)}
+    told = _with_defaults(answers.values, asked.values())
+    fields = known_fields(places.read(template), told)
     found = [
         *_origin(answers.values, template),
-        *_each(answers.values, asked, template.places),
-        *impossible(_with_defaults(answers.values, asked.values()), reserved),
+        *_each(answers.values, asked, fields),
+        *impossible(told, reserved),
     ]
     if found:
         raise AnswersError(tuple(_error(fault, answers) for fault in found))
@@ -178,10 +181,9 @@ def _origin(values: Mapping[str, Any], template: Template) -> Iterator[Fault]:
 
 
 def _each(
-    values: Mapping[str, Any], asked: Mapping[str, Question], places: Iterable[str]
+    values: Mapping[str, Any], asked: Mapping[str, Question], fields: Mapping[str, Kind]
 ) -> Iterator[Fault]:
     """What is wrong with each answer by itself."""
-    fields = known_fields(places)
     for key, value in values.items():
         question = asked.get(key)
         if key in (COMMIT, SOURCE):

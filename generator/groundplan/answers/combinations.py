@@ -12,9 +12,6 @@ from groundplan.answers.fields import Fault, Path, shown, suggestion
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-FACTS_OF_PLACE = {"eks": ("region", "account")}
-"""What a cluster must also say at a place."""
-
 TIERS_WITH = {
     "logs": ("growing", "enterprise"),
     "traces": ("growing", "enterprise"),
@@ -48,7 +45,6 @@ def impossible(
     clusters = _named(answers, "clusters")
     yield from _twice("cluster", clusters)
     for path, cluster in clusters:
-        yield from _place(path, cluster)
         yield from _own_ranges(path, cluster)
     yield from _peered_ranges(clusters)
     teams = _named(answers, "teams")
@@ -106,14 +102,6 @@ def _twice(what: str, items: list[tuple[Path, Mapping[str, Any]]]) -> Iterator[F
         if what == "team" and name == PLATFORM:
             text = f"{shown(name)} is the owner of what no team owns"
             yield Fault((*path, "name"), "answers.reserved-team", text, "choose another name")
-
-
-def _place(path: Path, cluster: Mapping[str, Any]) -> Iterator[Fault]:
-    place = cluster.get("place")
-    for fact in FACTS_OF_PLACE.get(str(place), ()):
-        if fact not in cluster:
-            what = f"a cluster at {place} needs its {fact}"
-            yield Fault((*path, fact), f"answers.place-without-{fact}", what, f"add {fact}")
 
 
 def _network(cluster: Mapping[str, Any], key: str) -> ipaddress.IPv4Network | None:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import ipaddress
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
+
+    from groundplan.places import Fact, Place
 
 Path = tuple[str | int, ...]
 """Keys and indices that lead to a value."""
@@ -47,6 +49,17 @@ class Record:
 
     fields: Mapping[str, Kind]
     required: bool = True
+    by: str = ""
+    """The key whose value decides which further keys there are, if any."""
+    further: Mapping[str, Mapping[str, Kind]] = field(default_factory=dict)
+
+    def known(self, value: Mapping[Any, Any]) -> Mapping[str, Kind]:
+        """Every key that a value may have; all further ones while what decides is not known."""
+        further = self.further.get(str(value.get(self.by)))
+        if further is None:
+            anywhere = {key: kind for each in self.further.values() for key, kind in each.items()}
+            further = {key: replace(kind, required=False) for key, kind in anywhere.items()}
+        return {**self.fields, **further}
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +70,15 @@ class Many:
     required: bool = True
 
 
-Kind = Text | Record | Many
+@dataclass(frozen=True, slots=True)
+class Named:
+    """A mapping from names to equal things."""
+
+    item: Text
+    required: bool = True
+
+
+Kind = Text | Record | Many | Named
 Wrong = tuple[str, str, str]
 """Error id, what is wrong, and what to write instead."""
 
@@ -76,8 +97,6 @@ _REPOSITORY = re.compile(
 )
 _FOLDER = re.compile(r"\w[\w.-]*(/\w[\w.-]*)*", re.ASCII)
 _COUNT = re.compile(r"[0-9]{1,4}")
-_REGION = re.compile(r"[a-z]{2}(-[a-z]+)+-[0-9]")
-_ACCOUNT = re.compile(r"[0-9]{12}")
 _RECIPIENT = re.compile(r"age1[02-9ac-hj-np-z]{58}")
 _MAILBOX = re.compile(
     r"[\w.+-]+@([a-z0-9]([-a-z0-9]*[a-z0-9])?\.)+[a-z]{2,}", re.ASCII | re.IGNORECASE
@@ -114,11 +133,14 @@ def faults(kind: Kind, value: Any, path: Path) -> Iterator[Fault]:
         case Text(), str():
             if wrong := kind.wrong(value):
                 yield Fault(path, *wrong)
-        case Record(fields), dict():
-            yield from _record(fields, value, path)
+        case Record(), dict():
+            yield from _record(kind, value, path)
         case Many(item), list():
             for index, each in enumerate(value):
                 yield from faults(item, each, (*path, index))
+        case Named(item), dict():
+            for key, each in value.items():
+                yield from faults(item, each, (*path, str(key)))
         case _:
             yield wrong_type(path, value, _NAMES[type(kind)])
 
@@ -137,19 +159,27 @@ def unknown_key(path: Path, known: Iterable[str]) -> Fault:
     return Fault(path, "answers.unknown-key", f"no key is called {key}", suggestion(key, known))
 
 
-_NAMES = {Text: "a text", Record: "a mapping", Many: "a list"}
+_NAMES = {Text: "a text", Record: "a mapping", Many: "a list", Named: "a mapping"}
 
 
-def _record(fields: Mapping[str, Kind], value: dict[Any, Any], path: Path) -> Iterator[Fault]:
+def _record(kind: Record, value: dict[Any, Any], path: Path) -> Iterator[Fault]:
+    fields = kind.known(value)
     for key, part in value.items():
         if key in fields:
             yield from faults(fields[key], part, (*path, key))
+        elif any(key in further for further in kind.further.values()):
+            what = f"what is at {value[kind.by]} has no {key}"
+            yield Fault((*path, key), "answers.key-of-other-place", what, f"leave {key} out")
         else:
             yield unknown_key((*path, str(key)), fields)
-    for key, field in fields.items():
-        if field.required and key not in value:
+    for key, part in fields.items():
+        if part.required and key not in value:
             what, fix = f"{key} is missing", f"add {key}"
-            yield Fault((*path, key), f"answers.{_MISSING.get(key, 'missing-key')}", what, fix)
+            reason = _MISSING.get(key, "missing-key")
+            if key not in kind.fields:
+                what = f"what is at {value[kind.by]} needs its {key}"
+                reason = f"{kind.by}-without-{key.replace('_', '-')}"
+            yield Fault((*path, key), f"answers.{reason}", what, fix)
 
 
 _MISSING = {"place": "cluster-without-place", "namespaces": "team-without-namespaces"}
@@ -204,19 +234,19 @@ def count(value: str) -> Wrong | None:
     return "answers.not-a-count", f"{shown(value)} is no count", 'write it as in "4"'
 
 
-def region(value: str) -> Wrong | None:
-    """A cloud region."""
-    if _REGION.fullmatch(value):
-        return None
-    return "answers.not-a-region", f"{shown(value)} is no region", "write it as in eu-west-1"
+def fact(said: Fact, place: Place, answers: Mapping[str, Any]) -> Kind:
+    """What a cluster says because of its place."""
+    words = said.name.replace("_", "-")
+    article = "an" if words[0] in "aeiou" else "a"
 
+    def check(value: str) -> Wrong | None:
+        if re.fullmatch(said.pattern, value):
+            return None
+        what = f"{shown(value)} is no {words.replace('-', ' ')} of {place.title}"
+        return f"answers.not-{article}-{words}", what, f'write it as in "{said.example}"'
 
-def account(value: str) -> Wrong | None:
-    """An AWS account."""
-    if _ACCOUNT.fullmatch(value):
-        return None
-    fix = 'write the twelve digits in quotes, as in "123456789012"'
-    return "answers.not-an-account", f"{shown(value)} is no AWS account", fix
+    text = Text(check, required=said.needed(answers))
+    return Named(text, required=text.required) if said.by_component else text
 
 
 def contact(value: str) -> Wrong | None:
@@ -293,26 +323,34 @@ def _range(value: str, largest: int, smallest: int) -> Wrong | None:
     return None
 
 
-def known_fields(places: Iterable[str]) -> Mapping[str, Kind]:
-    """What is known about answers beyond their question: by question."""
+def known_fields(places: Iterable[Place], answers: Mapping[str, Any]) -> Mapping[str, Kind]:
+    """What is known about answers beyond their question: by question.
+
+    Args:
+        places: Where clusters can be.
+        answers: What is answered so far, by question; it decides which facts a place needs.
+    """
     places = tuple(places)
+    names = tuple(place.name for place in places)
 
     def place(value: str) -> Wrong | None:
-        if value in places:
+        if value in names:
             return None
         what = f"clusters cannot be at {shown(value)}"
-        return "answers.unknown-place", what, suggestion(value, places)
+        return "answers.unknown-place", what, suggestion(value, names)
 
     cluster = Record(
         {
             "name": Text(label),
-            "place": Text(place, choices=places),
+            "place": Text(place, choices=names),
             "environment": Text(label),
-            "region": Text(region, required=False),
-            "account": Text(account, required=False),
             "pod_cidr": Text(pod_range),
             "service_cidr": Text(service_range),
-        }
+        },
+        by="place",
+        further={
+            one.name: {said.name: fact(said, one, answers) for said in one.facts} for one in places
+        },
     )
     team = Record(
         {

@@ -21,16 +21,17 @@ def ask(template: Template, given: Mapping[str, Any]) -> Answers:
         KeyboardInterrupt: The person gave up.
     """
     from groundplan import answers as answering
-    from groundplan import copier_adapter
+    from groundplan import copier_adapter, places
     from groundplan.answers.fields import known_fields
 
-    known = known_fields(template.places)
+    here = places.read(template)
     found = dict(given)
     for question in answering.questions(template):
         if question.computed or question.name in found:
             continue
         offered = copier_adapter.offer(template, question.name, found)
         if offered is not None:
+            known = known_fields(here, found)
             found[question.name] = _answer(question, offered.default, known, found)
     return answering.Answers(found)
 
@@ -62,7 +63,7 @@ def _contradictions(name: str, answers: Mapping[str, Any]) -> Iterator[Fault]:
 
 def _fill(kind: Kind, name: str, default: Any) -> Any:
     """Ask for a value of this kind."""
-    from groundplan.answers.fields import Many, Record, Text
+    from groundplan.answers.fields import Many, Named, Record, Text
 
     match kind:
         case Text():
@@ -73,6 +74,8 @@ def _fill(kind: Kind, name: str, default: Any) -> Any:
             return _words(item, name, default or [])
         case Many(item=Record() as item):
             return _records(item, name, default or [])
+        case Named():
+            return default or {}
 
 
 def _records(kind: Record, name: str, default: list[Any]) -> list[Any]:
@@ -98,18 +101,19 @@ def _more(one: str, count: int, default: list[Any]) -> bool:
 def _record(
     kind: Record, name: str, default: Mapping[str, Any], example: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """Ask for the parts of a mapping; optional ones only where the place needs them."""
-    from groundplan.answers.combinations import FACTS_OF_PLACE
-
+    """Ask for the parts of a mapping that it must have, as the answers so far decide."""
     parts: dict[str, Any] = {}
-    for key, field in kind.fields.items():
-        if not field.required and key not in FACTS_OF_PLACE.get(str(parts.get("place")), ()):
-            continue
+    while key := next((k for k, f in kind.known(parts).items() if _due(k, f, parts)), ""):
+        field = kind.known(parts)[key]
         suggested = default.get(key, "")
         if not suggested and key.endswith("_cidr"):
             suggested = example.get(key, "")
         parts[key] = _fill(field, f"{name} {key}", suggested)
     return parts
+
+
+def _due(key: str, field: Kind, parts: Mapping[str, Any]) -> bool:
+    return field.required and key not in parts
 
 
 def _choose(name: str, choices: Mapping[str, Any], default: Any) -> Any:
