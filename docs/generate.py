@@ -139,10 +139,19 @@ def policies() -> str:
     return "\n".join([*lines, ""])
 
 
+def checks() -> str:
+    """Every check."""
+    from groundplan.checks import registry
+    from groundplan.report import reference
+
+    return reference.render(registry())
+
+
 def pages() -> Iterator[tuple[Path, str]]:
     """Each generated page and what it must hold."""
     yield DOCS / "reference/commands.md", commands()
     yield DOCS / "reference/answers.md", answers()
+    yield DOCS / "reference/checks.md", checks()
     yield DOCS / "reference/components.md", components()
     yield DOCS / "reference/policies.md", policies()
 

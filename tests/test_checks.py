@@ -23,7 +23,6 @@ from groundplan.findings import (
     Severity,
     Skipped,
 )
-from groundplan.report import reference
 from groundplan.repository import Repository, load
 from groundplan.runners.kubeconform import Judgement, Status
 from groundplan.schemas import ChartStore, Missing, Provenance, SchemaStore
@@ -249,11 +248,6 @@ def test_hidden_files_and_chart_templates_are_not_manifests() -> None:
     assert findings(files) == [
         "templates/web.yaml:1 YAML004 " + findings(files)[0].split(" ", 2)[2]
     ]
-
-
-def test_the_reference_page_is_made_from_the_code() -> None:
-    page = Path(__file__).parents[1] / "docs" / "reference" / "checks.md"
-    assert page.read_text("utf-8") == reference.render(checks.registry())
 
 
 VALID, INVALID = Judgement(Status.VALID), Judgement(Status.INVALID, "additional property")
