@@ -13,7 +13,9 @@ if TYPE_CHECKING:
     from groundplan.checks import Check
 
 FAMILIES = {
+    "ADM": "Admission policies",
     "CHT": "Charts and their values",
+    "EXC": "Exceptions",
     "FLX": "What Flux's maintainers advise",
     "GIT": "The GitOps graph",
     "KUS": "Kustomize builds",

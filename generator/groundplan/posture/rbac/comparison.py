@@ -212,8 +212,17 @@ def _reason(principal: Principal, gain: Gain, won: Grants, before: Side, after: 
         for other in (gain.whom, *gain.whom.groups):
             if gain.first in direct.get(other, ()):
                 return _cause(other, direct[other][gain.first], before, Verdict.WIDENED)
-    own = won.get(principal) or list(direct[principal].values())
-    return _cause(principal, own[0], before, Verdict.WIDENED)
+    # Whoever gains through a group, such as everybody signed in, may have nothing of their own.
+    holders = (principal, *principal.groups)
+    grants = next(
+        found
+        for found in (
+            *(won.get(holder) for holder in holders),
+            *(list(direct.get(holder, {}).values()) for holder in holders),
+        )
+        if found
+    )
+    return _cause(principal, grants[0], before, Verdict.WIDENED)
 
 
 def _formerly(principal: Principal, old: Side, new: Side) -> list[Principal]:
