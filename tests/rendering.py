@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from functools import cache
 from pathlib import Path
@@ -12,6 +13,7 @@ import copier
 import yaml
 
 from groundplan import copier_adapter, documents
+from groundplan.gitops import load_clusters
 from groundplan.template import Template
 from groundplan.tree import Tree
 
@@ -146,3 +148,36 @@ def one(tree: Tree, path: str) -> Any:
 def answers_of(tree: Tree) -> Any:
     """What copier will read at the next update, with copier's own reader."""
     return yaml.safe_load(tree.files[".copier-answers.yml"])
+
+
+def on_clusters(tree: Tree) -> dict[str, dict[tuple[str, str, str, str], Any]]:
+    """What reaches each cluster, by cluster and object, without what serves only the engine."""
+    files = {p: documents.parse(p, tree.files[p])[0] for p in tree.files if p.endswith(".yaml")}
+    policies = {
+        f"{path.stem}.groundplan.dev"
+        for path in (BLUEPRINTS / "policies").glob("*.yaml")
+        if "\nengine:" in path.read_text()
+    }
+    return {
+        cluster.name: {
+            resource.id.key: without_engine(resource.body)
+            for unit in cluster.units
+            if not re.search("flux|argo|root|spokes", unit.id.name)
+            for resource in unit.resources
+            if not re.search("fluxcd|argoproj", resource.id.group)
+            and resource.id.namespace != "flux-system"
+            and resource.id.name not in policies
+        }
+        for cluster in load_clusters(tree, files)
+    }
+
+
+def without_engine(body: dict[str, Any]) -> dict[str, Any]:
+    """An object without annotations for the engine and rights on the engine's kinds."""
+    notes = body["metadata"].get("annotations", {})
+    kept = {name: note for name, note in notes.items() if not re.search("fluxcd|argoproj", name)}
+    body = {**body, "metadata": {**body["metadata"], "annotations": kept}}
+    if body["kind"] == "ClusterRole":
+        rules = body.get("rules", [])
+        body["rules"] = [rule for rule in rules if "fluxcd" not in "".join(rule["apiGroups"])]
+    return body

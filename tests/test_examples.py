@@ -22,7 +22,13 @@ def files(root: Path) -> dict[str, bytes]:
 
 
 def test_there_is_one_organisation_of_each_size() -> None:
-    assert NAMES == ["growing-argocd", "laptop", "startup-argocd", "startup-flux"]
+    assert NAMES == [
+        "enterprise-argocd",
+        "growing-argocd",
+        "laptop",
+        "startup-argocd",
+        "startup-flux",
+    ]
 
 
 def test_no_example_is_a_git_repository() -> None:

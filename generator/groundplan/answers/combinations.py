@@ -41,6 +41,7 @@ def impossible(
         reserved: Namespaces that no team can have, and who has them.
     """
     yield from _secrets(answers)
+    yield from _delivery(answers)
     yield from _tiers(answers)
     clusters = _named(answers, "clusters")
     yield from _twice("cluster", clusters)
@@ -86,6 +87,22 @@ def _tiers(answers: Mapping[str, Any]) -> Iterator[Fault]:
         what = f"{shown(choice)} has no effect in the tier {tier}"
         fix = f"leave {question} out, or choose tier: {tiers[0]}"
         yield Fault((question,), "answers.not-in-tier", what, fix)
+
+
+def _delivery(answers: Mapping[str, Any]) -> Iterator[Fault]:
+    promotion, argocd = answers.get("promotion"), answers.get("engine") == "argocd"
+    if promotion == "oci" and argocd:
+        what = "Argo CD finds the clusters in a Git repository, not in an artifact"
+        fix = "choose trunk or branch, or engine flux"
+        yield Fault(("promotion",), "answers.oci-with-argocd", what, fix)
+    if promotion != "oci" and "artifact" in answers:
+        what = "nothing is pushed to a registry unless promotion is oci"
+        fix = "leave artifact out, or choose promotion: oci"
+        yield Fault(("artifact",), "answers.unused-artifact", what, fix)
+    if answers.get("signatures") == "required" and argocd:
+        what = "Argo CD 3.4 would demand a PGP signature of every chart too"
+        fix = "choose ignored until its chart brings 3.5, or engine flux"
+        yield Fault(("signatures",), "answers.signatures-with-argocd", what, fix)
 
 
 def _twice(what: str, items: list[tuple[Path, Mapping[str, Any]]]) -> Iterator[Fault]:

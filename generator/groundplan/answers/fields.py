@@ -95,6 +95,7 @@ _REPOSITORY = re.compile(
     r"(https://|ssh://([\w.-]+@)?)[\w.-]+(:\d+)?(/[\w.~+-]+)+/?",
     re.ASCII,  # an https address with a user in it may have a token there
 )
+_ARTIFACT = re.compile(r"oci://[\w.-]+(:\d+)?(/[a-z0-9]+([._-]+[a-z0-9]+)*)+", re.ASCII)
 _FOLDER = re.compile(r"\w[\w.-]*(/\w[\w.-]*)*", re.ASCII)
 _COUNT = re.compile(r"[0-9]{1,4}")
 _RECIPIENT = re.compile(r"age1[02-9ac-hj-np-z]{58}")
@@ -234,6 +235,14 @@ def count(value: str) -> Wrong | None:
     return "answers.not-a-count", f"{shown(value)} is no count", 'write it as in "4"'
 
 
+def artifact(value: str) -> Wrong | None:
+    """A place for artifacts in an OCI registry, without a tag."""
+    if _ARTIFACT.fullmatch(value):
+        return None
+    fix = "write oci://HOST/PATH, without tag or digest"
+    return "answers.not-an-artifact", f"{shown(value)} is no OCI address", fix
+
+
 def fact(said: Fact, place: Place, answers: Mapping[str, Any]) -> Kind:
     """What a cluster says because of its place."""
     words = said.name.replace("_", "-")
@@ -369,6 +378,7 @@ def known_fields(places: Iterable[Place], answers: Mapping[str, Any]) -> Mapping
         "repository": Text(repository),
         "domain": Text(domain),
         "sops_recipient": Text(recipient),
+        "artifact": Text(artifact),
         "clusters": Many(cluster),
         "teams": Many(team),
         "image_signatures": Many(signed),

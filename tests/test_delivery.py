@@ -1,0 +1,296 @@
+"""How changes reach many clusters: branches or artifacts, hub and spokes, signatures, pipelines."""
+
+from __future__ import annotations
+
+import json
+import re
+from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import pytest
+import yaml
+
+from groundplan import copier_adapter
+from groundplan.template import Template
+from groundplan.tree import Tree
+from tests.rendering import CLUSTERS, ENGINES, ROOT, TEAMS, TIERS, on_clusters, one, parsed
+
+FLEET = [
+    CLUSTERS["eks"] | {"name": "hub"},
+    CLUSTERS["eks"] | {"name": "far", "region": "us-east-1", "account": "123456789012"},
+    CLUSTERS["kind"] | {"name": "near", "environment": "staging"},
+]
+DELIVERING = [
+    TEAMS[0] | {"repository": "https://github.com/acme/payments.git"},
+    TEAMS[1] | {"clusters": ["near", "hub"], "gpus": "2"},
+]
+
+
+@cache
+def fleet(**answers: str) -> Tree:
+    """A repository for three clusters in two environments, and two teams."""
+    chosen = {"tier": "enterprise", "clusters": FLEET, "teams": DELIVERING, **answers}
+    with TemporaryDirectory() as folder:
+        copier_adapter.render(Template(ROOT, "v0"), chosen, Path(folder, "rendered"))
+        return Tree.read(Path(folder, "rendered"))
+
+
+def sync(tree: Tree, cluster: str) -> Any:
+    return one(tree, f"clusters/{cluster}/flux-system/flux-instance.yaml")["spec"]["sync"]
+
+
+# --- one model, two engines
+
+
+@pytest.mark.parametrize("tier", TIERS)
+def test_both_engines_put_the_same_objects_on_every_cluster(tier: str) -> None:
+    flux, argocd = (on_clusters(fleet(engine=engine, tier=tier)) for engine in ENGINES)
+
+    assert flux.keys() == argocd.keys() == {"hub", "far", "near"}
+    for cluster in flux:
+        assert flux[cluster].keys() == argocd[cluster].keys()
+        differing = {k for k, body in flux[cluster].items() if body != argocd[cluster][k]}
+        assert differing == set()
+    namespaces = {
+        name: {key[3] for key in on if key[1] == "Namespace"} for name, on in flux.items()
+    }
+    assert {name for name, found in namespaces.items() if "search" in found} == {"near", "hub"}
+
+
+# --- promotion
+
+
+def test_on_the_trunk_every_cluster_follows_main() -> None:
+    refs = {cluster: sync(fleet(), cluster)["ref"] for cluster in ("hub", "far", "near")}
+
+    assert set(refs.values()) == {"refs/heads/main"}
+
+
+def test_a_cluster_follows_the_branch_of_its_environment_with_flux() -> None:
+    tree = fleet(promotion="branch")
+
+    assert [sync(tree, cluster)["ref"] for cluster in ("hub", "far", "near")] == [
+        "refs/heads/production",
+        "refs/heads/production",
+        "refs/heads/staging",
+    ]
+
+
+def test_a_cluster_follows_the_branch_of_its_environment_with_argocd() -> None:
+    tree = fleet(engine="argocd", promotion="branch")
+    layer = one(tree, "bootstrap/layers/infrastructure.yaml")["spec"]
+    read = [generator["matrix"]["generators"][0]["git"] for generator in layer["generators"]]
+
+    assert {git["revision"]: [file["path"] for file in git["files"]] for git in read} == {
+        "production": ["clusters/hub/cluster.yaml", "clusters/far/cluster.yaml"],
+        "staging": ["clusters/near/cluster.yaml"],
+    }
+    assert "targetRevision: {{ .revision }}" in layer["templatePatch"]
+    assert one(tree, "clusters/near/cluster.yaml")["revision"] == "staging"
+    assert one(tree, "bootstrap/root.yaml")["spec"]["source"]["targetRevision"] == "production"
+
+
+def test_a_cluster_pulls_the_artifact_of_its_environment() -> None:
+    tree = fleet(promotion="oci")
+
+    assert sync(tree, "near") == {
+        "kind": "OCIRepository",
+        "url": "oci://ghcr.io/acme/platform",
+        "ref": "staging",
+        "path": "clusters/near",
+        "pullSecret": "flux-system",
+    }
+    units = [
+        unit["spec"]["sourceRef"]
+        for path in tree.files
+        if re.fullmatch(r"clusters/near/\w+\.yaml", path) and "cluster.yaml" not in path
+        for unit in parsed(tree, path)
+        if unit.get("kind") == "Kustomization" and "sourceRef" in unit.get("spec", {})
+    ]
+    own = [source for source in units if source["name"] == "flux-system"]
+    assert {source["kind"] for source in own} == {"OCIRepository"}
+
+
+def test_a_team_keeps_a_branch_of_its_own_whatever_the_platform_follows() -> None:
+    tree = fleet(promotion="oci")
+    source, unit, *_ = parsed(tree, "clusters/near/teams/payments/sources.yaml")
+
+    assert source["spec"]["ref"] == {"branch": "main"}
+    assert unit["spec"]["path"] == "./deploy/staging/payments"
+
+
+# --- signatures
+
+
+def patched(tree: Tree, cluster: str) -> tuple[str, Any]:
+    """The source that a FluxInstance patches, and the verification that it adds."""
+    instance = one(tree, f"clusters/{cluster}/flux-system/flux-instance.yaml")
+    [patch] = instance["spec"]["kustomize"]["patches"]
+    [operation] = yaml.safe_load(patch["patch"])
+    assert (operation["op"], operation["path"]) == ("add", "/spec/verify")
+    assert patch["target"]["name"] == "flux-system"
+    return patch["target"]["kind"], operation["value"]
+
+
+def test_unsigned_commits_are_refused() -> None:
+    kind, verify = patched(fleet(signatures="required"), "hub")
+
+    assert kind == "GitRepository"
+    assert verify == {"mode": "HEAD", "secretRef": {"name": "git-signers"}}
+    text = fleet(signatures="required").files["docs/bootstrap.md"].decode()
+    assert "create secret generic git-signers" in text
+
+
+@pytest.mark.parametrize(
+    ("forge", "repository", "issuer", "subject"),
+    [
+        (
+            "github",
+            "https://github.com/acme/platform.git",
+            "https://token.actions.githubusercontent.com",
+            "https://github.com/acme/platform/.github/workflows/publish.yaml@refs/heads/main",
+        ),
+        (
+            "gitlab",
+            "ssh://git@gitlab.acme.example/ops/platform.git",
+            "https://gitlab.acme.example",
+            "https://gitlab.acme.example/ops/platform//.gitlab-ci.yml@refs/heads/main",
+        ),
+    ],
+)
+def test_only_what_the_pipeline_signed_is_applied(
+    forge: str, repository: str, issuer: str, subject: str
+) -> None:
+    tree = fleet(promotion="oci", signatures="required", forge=forge, repository=repository)
+    kind, verify = patched(tree, "far")
+    [identity] = verify["matchOIDCIdentity"]
+
+    assert (kind, verify["provider"]) == ("OCIRepository", "cosign")
+    assert re.fullmatch(identity["issuer"], issuer)
+    assert re.fullmatch(identity["subject"], subject)
+    assert not re.search(identity["subject"], subject.replace("platform", "platform-fork"))
+    assert not re.search(identity["subject"], subject.replace("main", "mine"))
+    assert not re.search(identity["subject"], subject.replace(".example", "xexample") + "x")
+
+
+# --- hub and spokes
+
+
+def test_the_hub_finds_its_spokes_in_the_secret_store() -> None:
+    tree = fleet(engine="argocd")
+    spokes = parsed(tree, "clusters/hub/components/spokes/clusters.yaml")
+
+    made = {s["spec"]["target"]["template"]["data"]["name"]: s["spec"] for s in spokes}
+    assert made.keys() == {"far", "near"}
+    for name, spec in made.items():
+        template = spec["target"]["template"]
+        assert template["metadata"]["labels"]["argocd.argoproj.io/secret-type"] == "cluster"
+        assert spec["dataFrom"] == [{"extract": {"key": f"platform/clusters/{name}"}}]
+        assert json.loads(template["data"]["config"]).keys() == {"bearerToken", "tlsClientConfig"}
+    assert not any(path.startswith("clusters/far/components/spokes") for path in tree.files)
+    assert not any("spokes" in path for path in fleet(engine="flux").files)
+
+
+def test_a_hub_applies_as_itself_here_and_as_its_account_elsewhere() -> None:
+    project = one(fleet(engine="argocd"), "bootstrap/projects/platform.yaml")["spec"]
+
+    assert [a["defaultServiceAccount"] for a in project["destinationServiceAccounts"]] == [
+        "argocd:argocd-application-controller",
+        "kube-system:argocd-manager",
+    ]
+    values = one(fleet(engine="argocd"), "components/argo-cd/values.yaml")
+    assert values["configs"]["cm"]["application.sync.impersonation.enabled"] is True
+
+
+@pytest.mark.parametrize(("clusters", "shards"), [(1, 1), (12, 1), (13, 2), (25, 3)])
+def test_controllers_are_as_many_as_the_clusters_need(
+    clusters: int, shards: int, tmp_path: Path
+) -> None:
+    many = [
+        CLUSTERS["kind"] | {"name": f"c{number}", "pod_cidr": f"10.{number}.0.0/16"}
+        for number in range(clusters)
+    ]
+    answers = {"engine": "argocd", "tier": "enterprise", "clusters": many}
+    copier_adapter.render(Template(ROOT, "v0"), answers, tmp_path / "rendered")
+    values = one(Tree.read(tmp_path / "rendered"), "components/argo-cd/values.yaml")
+
+    assert values["controller"]["replicas"] == shards
+
+
+def test_applications_alone_make_another_controller(tmp_path: Path) -> None:
+    team = {"contact": "@acme/many", "repository": "https://github.com/acme/many.git"}
+    teams = [
+        {"name": f"t{t}", "namespaces": [f"t{t}-{n}" for n in range(20)], **team} for t in range(60)
+    ]
+    answers = {"engine": "argocd", "clusters": [CLUSTERS["kind"]], "teams": teams}
+    plan = copier_adapter.resolve(Template(ROOT, "v0"), answers)["plan"]
+
+    assert plan["engine"]["applications"] > 1200
+
+
+# --- pipelines
+
+
+def test_each_forge_gets_its_own_pipeline_and_no_other() -> None:
+    github, gitlab = fleet(), fleet(forge="gitlab")
+
+    assert ".github/workflows/validate.yaml" in github.files
+    assert ".gitlab-ci.yml" not in github.files
+    assert ".gitlab-ci.yml" in gitlab.files
+    assert not any(path.startswith(".github") for path in gitlab.files)
+
+
+def steps(tree: Tree) -> list[Any]:
+    paths = [path for path in tree.files if path.startswith(".github/workflows/")]
+    workflows = [yaml.safe_load(tree.files[path]) for path in paths]
+    return [s for w in workflows for job in w["jobs"].values() for s in job["steps"]]
+
+
+def test_actions_are_pinned() -> None:
+    used = [step["uses"] for step in steps(fleet(promotion="oci")) if "uses" in step]
+
+    assert used
+    for action in used:
+        assert re.search(r"@([0-9a-f]{40}|v\d+\.\d+\.\d+)$", action), action
+
+
+def test_workflows_ask_for_no_more_than_they_need() -> None:
+    tree = fleet(promotion="oci")
+    asked = {
+        path.rpartition("/")[2]: yaml.safe_load(tree.files[path])["permissions"]
+        for path in tree.files
+        if path.startswith(".github/workflows/")
+    }
+
+    assert asked == {
+        "validate.yaml": {"contents": "read"},
+        "publish.yaml": {"contents": "read", "packages": "write", "id-token": "write"},
+        "promote.yaml": {"packages": "write"},
+    }
+
+
+def test_no_script_of_a_workflow_has_an_expression_in_it() -> None:
+    for step in steps(fleet(promotion="oci")):
+        assert "${{" not in step.get("run", ""), step
+
+
+def test_a_pipeline_promotes_to_environments_that_exist() -> None:
+    promote = yaml.safe_load(fleet(promotion="oci").files[".github/workflows/promote.yaml"])
+    pipeline = yaml.safe_load(fleet(promotion="oci", forge="gitlab").files[".gitlab-ci.yml"])
+
+    inputs = promote[True]["workflow_dispatch"]["inputs"]
+    assert inputs["environment"]["options"] == ["production", "staging"]
+    manual = [job for job in pipeline.values() if isinstance(job, dict) and "environment" in job]
+    assert [job["environment"] for job in manual] == ["production", "staging"]
+    assert all(job["rules"][0]["when"] == "manual" for job in manual)
+
+
+def test_security_agrees_to_policies() -> None:
+    github = fleet().files["CODEOWNERS"].decode().splitlines()
+    gitlab = fleet(forge="gitlab").files["CODEOWNERS"].decode()
+
+    assert github[-2:] == ["* @acme/platform", "/components/policies/ security@acme.example"]
+    assert "[Platform]\n* @acme/platform\n" in gitlab
+    assert "[Security]\n/components/policies/ security@acme.example\n" in gitlab
