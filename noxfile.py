@@ -8,7 +8,7 @@ from pathlib import Path
 import nox
 
 nox.needs_version = ">=2026.7"
-nox.options.sessions = ["lint", "types", "tests", "verify", "docs", "build"]
+nox.options.sessions = ["lint", "types", "tests", "verify", "kind", "docs", "build"]
 nox.options.reuse_existing_virtualenvs = True
 nox.options.error_on_missing_interpreters = True
 
@@ -49,7 +49,7 @@ def tests(session: nox.Session) -> None:
     """Everything that needs no API server."""
     install(session, "test")
     fetch_schemas(session)
-    words = ("-n", "2", "-m", "not cluster", *session.posargs)
+    words = ("-n", "2", "-m", "not cluster and not kind", *session.posargs)
     session.run("pytest", *words, env={"GROUNDPLAN_BUILD": "1"})
 
 
@@ -58,6 +58,14 @@ def verify(session: nox.Session) -> None:
     """What only a real API server can say; builds one from Go modules where none is found."""
     install(session, "test")
     session.run("pytest", "-m", "cluster", *session.posargs, env={"GROUNDPLAN_BUILD": "1"})
+
+
+@nox.session
+def kind(session: nox.Session) -> None:
+    """A kind cluster with a GitOps engine, where a container engine answers or can be started."""
+    install(session, "test")
+    words = ("python", "-m", "tests.engine", "pytest", "-m", "kind", *session.posargs)
+    session.run(*words, env={"GROUNDPLAN_BUILD": "1"})
 
 
 @nox.session

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
+from groundplan import afterwards as after
 from groundplan import lifeline
 from groundplan.errors import ToolError
 
@@ -168,6 +169,36 @@ def serving(
         yield Server(process, log)
     finally:
         _stop(process, grace)
+
+
+@contextlib.contextmanager
+def afterwards(command: Command, log: Path) -> Iterator[None]:
+    """Run a command once the block is over, however it ends, even when this process is killed.
+
+    Args:
+        command: Its standard input is empty; what it says goes to `log`.
+        log: Where its output goes.
+    """
+    argv = (sys.executable, "-I", "-S", after.__file__, *command.argv)
+    with log.open("wb") as out:
+        process = subprocess.Popen(
+            argv,
+            cwd=command.cwd,
+            env={**os.environ, **command.env},
+            stdin=subprocess.PIPE,
+            stdout=out,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    try:
+        yield
+    finally:
+        if process.stdin is not None:
+            process.stdin.close()
+        try:
+            process.wait(command.timeout)
+        except subprocess.TimeoutExpired:
+            _end(process)
 
 
 def which(name: str) -> Path | None:

@@ -8,10 +8,8 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from contextlib import AbstractContextManager
+    from collections.abc import Callable
 
-    from groundplan.runners.apiserver import ApiServer
     from groundplan.verify import Timing
 
 FORMATS = ("text", "json", "sarif", "junit", "github")
@@ -23,14 +21,27 @@ SEVERITIES = ("info", "low", "medium", "high")
 @click.option(
     "--on",
     "place",
-    type=click.Choice(("apiserver",)),
+    type=click.Choice(("apiserver", "kind")),
     required=True,
-    help="Where to apply: an etcd and a kube-apiserver, started for this and ended afterwards.",
+    help="Where to apply: an etcd and a kube-apiserver, or a kind cluster on which the engine "
+    "brings the repository up. Either is started for this and ended afterwards.",
 )
+@click.option(
+    "--name",
+    default="groundplan",
+    show_default=True,
+    help="The kind cluster; one that is there is used and stays.",
+)
+@click.option("--keep", is_flag=True, help="Leave the kind cluster there.")
 @click.option(
     "--simulate-gpus",
     is_flag=True,
     help="Add Kubernetes' controllers and scheduler, and nodes of each pool that are simulated.",
+)
+@click.option(
+    "--reconcile",
+    is_flag=True,
+    help="Have the engine bring the repository up; on kind it always does.",
 )
 @click.option("--cluster", default="", metavar="NAME", help="Only this cluster.")
 @click.option("--format", "form", type=click.Choice(FORMATS), default="text", show_default=True)
@@ -61,8 +72,11 @@ SEVERITIES = ("info", "low", "medium", "high")
 )
 def command(  # noqa: PLR0913, PLR0917 - click passes each option by itself
     path: Path,
-    place: str,  # noqa: ARG001 - there is one place so far
+    place: str,
+    name: str,
+    keep: bool,
     simulate_gpus: bool,
+    reconcile: bool,
     cluster: str,
     form: str,
     fail_on: str,
@@ -88,10 +102,12 @@ def command(  # noqa: PLR0913, PLR0917 - click passes each option by itself
     from groundplan.findings import Severity
     from groundplan.report import Format, render
     from groundplan.repository import load
+    from groundplan.servers import Wish, embedded, kind_cluster
     from groundplan.verify import verify
 
     repository = load(path, kubernetes=kubernetes, schemas=schemas)
-    start = _start(repository.kubernetes, simulate_gpus, offline)
+    wish = Wish(repository.kubernetes, simulate_gpus, reconcile, offline, _say)
+    start = kind_cluster(wish, name=name, keep=keep) if place == "kind" else embedded(wish)
     deadline = time.monotonic() + timeout
     progress = _progress()
     try:
@@ -110,33 +126,6 @@ def command(  # noqa: PLR0913, PLR0917 - click passes each option by itself
     return exit_code(done.report, Severity[fail_on.upper()])
 
 
-def _start(
-    kubernetes: str, simulate: bool, offline: bool
-) -> Callable[[float], AbstractContextManager[ApiServer]]:
-    """Find or get the programs of a control plane, which is started with a deadline."""
-    import contextlib
-
-    from groundplan import toolchain
-    from groundplan.runners.apiserver import Binaries, running
-    from groundplan.runners.controllers import Programs, controlling
-
-    def path(name: str) -> Path:
-        return toolchain.ensure(name, kubernetes, offline=offline, progress=_say).path
-
-    binaries = Binaries(path("etcd"), path("kube-apiserver"))
-    if not simulate:
-        return lambda deadline: running(binaries, deadline=deadline)
-    names = ("kube-controller-manager", "kube-scheduler", "kwok")
-    programs = Programs(*(path(name) for name in names))
-
-    @contextlib.contextmanager
-    def start(deadline: float) -> Iterator[ApiServer]:
-        with running(binaries, deadline=deadline) as bare, controlling(programs, bare) as server:
-            yield server
-
-    return start
-
-
 def _say(text: str) -> None:
     click.echo(text, err=True)
 
@@ -151,8 +140,11 @@ def _progress() -> Callable[[str], None]:
 
 
 def _timing(timing: Timing) -> str:
+    """One line for the cluster, and one for each unit that the engine brought up."""
     rate = timing.objects / timing.apply if timing.apply else 0.0
-    return (
+    units = [f"  {unit.seconds:6.1f} s  {unit.name}" for unit in timing.units]
+    whole = (
         f"{timing.cluster}: {timing.objects} objects in {timing.apply:.1f} s ({rate:.0f}/s) on "
         f"Kubernetes {timing.server}, which was ready after {timing.start:.1f} s"
     )
+    return "\n".join((whole, *units))

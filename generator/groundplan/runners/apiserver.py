@@ -22,6 +22,8 @@ from groundplan.runners.client import Client, Endpoint, Request
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
+    from groundplan.engines import argocd
+
 SPACE_NEEDED = 256 * 1024 * 1024
 """Bytes: etcd reserves two write-ahead logs of 64 MB before anything is stored."""
 
@@ -67,6 +69,10 @@ class ApiServer:
     """How each of `USERS` speaks to it."""
     controllers: bool = False
     """Whether a controller manager works on it."""
+    engine: Callable[[], argocd.Programs] | None = None
+    """Gets an Argo CD to run beside it; None where no engine is to bring the repository up."""
+    registry: bool = False
+    """Whether charts and images can be had from their registries there."""
     simulates_nodes: bool = False
     """Whether a scheduler works on it, and kwok plays the kubelet of nodes that say so."""
 

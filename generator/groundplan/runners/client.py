@@ -82,7 +82,9 @@ class Endpoint:
     port: int
     certificate: Path
     """The only one that is trusted."""
-    token: str
+    token: str = ""
+    client_certificate: Path | None = None
+    """Says who asks where there is no token; its file holds the key too."""
 
 
 class Client:
@@ -101,7 +103,11 @@ class Client:
         # the server's self-signed certificate does not follow.
         self._tls = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         self._tls.load_verify_locations(endpoint.certificate)
-        self._authorization = f"Bearer {endpoint.token}"
+        if endpoint.client_certificate is not None:
+            self._tls.load_cert_chain(endpoint.client_certificate)
+        self._authorization = (
+            f"Authorization: Bearer {endpoint.token}\r\n" if endpoint.token else ""
+        )
         self._ensure_alive = ensure_alive
         self._deadline = deadline
         self._timeout = timeout
@@ -159,7 +165,7 @@ class Client:
     def _call(self, request: Request) -> Answer:
         head = (
             f"{request.method} {request.path} HTTP/1.1\r\nHost: {HOST}\r\n"
-            f"Authorization: {self._authorization}\r\n"
+            f"{self._authorization}"
             f"Accept: {request.accept}\r\nContent-Type: {request.content_type}\r\n"
         )
         if request.user:

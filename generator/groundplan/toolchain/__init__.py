@@ -204,17 +204,17 @@ def _release(wanted: Recipe, folder: Path) -> Path:
 
 
 def _installed(wanted: Recipe, folder: Path, progress: Progress) -> Path:
-    return gobuilds.install(_go(progress), wanted.module, folder)
+    return gobuilds.install(go(progress), wanted.module, folder)
 
 
 def _built(wanted: Recipe, source: recipes.Module, folder: Path, progress: Progress) -> Path:
-    go = _go(progress)
+    compiler = go(progress)
     progress(f"building {wanted.name} {wanted.version}; this takes some minutes, once")
-    return gobuilds.build(go, wanted.package, source, folder)
+    return gobuilds.build(compiler, wanted.package, source, folder)
 
 
-def _go(progress: Progress) -> Path:
-    """A Go that is new enough: the user's own, or the one in the wheel."""
+def go(progress: Progress = lambda _: None) -> Path:
+    """Find a Go that is new enough: the user's own, or the one in the wheel, which is got."""
     wanted = recipe("go")
     found = find("go")
     if isinstance(found, Tool) and _fits(wanted, found.version):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from groundplan.errors import NotEvaluatedError, UsageError
 from groundplan.runners.kinds import discover
-from groundplan.verify import policies, quotas, scheduling, tenants
+from groundplan.verify import policies, quotas, reconciliation, scheduling, tenants
 from groundplan.verify.assertions import Assertion, Scene
 from groundplan.verify.questions import REJECTED, TURNED_AWAY, WARNED
 from groundplan.verify.record import Record
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from groundplan.gitops.model import Cluster
     from groundplan.repository import Repository
     from groundplan.runners.apiserver import ApiServer
+    from groundplan.verify.reconciliation import Reconciled
 
 ASSERTIONS = (
     policies.IN_FORCE,
@@ -48,6 +49,8 @@ class Timing:
     """Seconds until the API server was ready."""
     apply: float
     """Seconds for CRDs, objects, pods and assertions."""
+    units: tuple[Reconciled, ...] = ()
+    """What the engine brought up, in its order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +86,7 @@ def verify(
     record = Record(repository.locate)
     asked: tuple[Assertion, ...] = ASSERTIONS
     timings = []
-    for cluster in _chosen(repository.clusters, only):
+    for cluster in chosen(repository.clusters, only):
         began = time.monotonic()
         progress(f"{cluster.name}: starting an API server")
         with start() as server:
@@ -92,15 +95,19 @@ def verify(
                 rules = f"the rules of Kubernetes {repository.kubernetes}"
                 record.skipped(rules, f"the API server is {server.version}")
             policies.open_trial(server.client)
+            units: tuple[Reconciled, ...] = ()
+            if server.engine is not None:
+                units = reconciliation.reconcile(repository, cluster, server, record, progress)
             rehearsal = Rehearsal(cluster, server, repository.schemas, record)
             rehearsal.run(progress)
             asked = _asked(server)
             _ask(asked, _scene(cluster, server), record, progress)
             done = time.monotonic()
         timings.append(
-            Timing(cluster.name, server.version, rehearsal.sent, ready - began, done - ready)
+            Timing(cluster.name, server.version, rehearsal.sent, ready - began, done - ready, units)
         )
-    questions = (*SERVER, *(assertion.question for assertion in asked))
+    engine = reconciliation.QUESTIONS if any(t.units for t in timings) else ()
+    questions = (*SERVER, *(assertion.question for assertion in asked), *engine)
     return Verification(record.report(questions, subject), tuple(timings))
 
 
@@ -127,17 +134,23 @@ def _ask(
             record.take(assertion.question, said)
 
 
-def _chosen(clusters: tuple[Cluster, ...], only: str) -> tuple[Cluster, ...]:
+def chosen(clusters: tuple[Cluster, ...], only: str) -> tuple[Cluster, ...]:
+    """The cluster of a name, or all of them when it is empty.
+
+    Raises:
+        UsageError: `verify.unknown-cluster`.
+        NotEvaluatedError: `verify.no-cluster` when there is none at all.
+    """
     if not clusters:
         raise NotEvaluatedError(
             "verify.no-cluster",
             "no entry point of Flux or Argo CD was found",
             fix="give the root of a GitOps repository",
         )
-    chosen = tuple(cluster for cluster in clusters if only in {"", cluster.name})
-    if not chosen:
+    found = tuple(cluster for cluster in clusters if only in {"", cluster.name})
+    if not found:
         known = ", ".join(cluster.name for cluster in clusters)
         raise UsageError(
             "verify.unknown-cluster", f"there is no cluster {only}", fix=f"there are: {known}"
         )
-    return chosen
+    return found

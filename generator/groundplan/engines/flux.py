@@ -1,0 +1,64 @@
+"""What Flux's kustomize-controller and helm-controller would do with one unit."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from groundplan.engines import charts
+from groundplan.runners.client import Client, apply
+from groundplan.runners.definitions import define, established
+from groundplan.runners.kinds import discover
+
+if TYPE_CHECKING:
+    from groundplan.gitops.model import Unit
+    from groundplan.resources import Resource
+    from groundplan.schemas import SchemaStore
+
+_FIRST = ("CustomResourceDefinition", "Namespace")
+"""What the controller applies before the rest, and waits for."""
+
+
+def apply_unit(
+    client: Client, unit: Unit, schemas: SchemaStore
+) -> tuple[tuple[Resource, str], ...]:
+    """Apply a unit's objects by server-side apply; the result is what was refused.
+
+    Definitions and namespaces come first, then the rest, in the order of the unit; substitutions
+    were made when it was built. Of a chart its definitions are installed. Objects that only the
+    cluster can decrypt are left out.
+    """
+    for release in unit.releases:
+        define(client, charts.definitions(charts.component_of(release), schemas))
+    for problem in unit.problems:
+        if problem.elsewhere is not None:
+            define(client, charts.source_definitions(problem.elsewhere.repository, schemas))
+    refused: list[tuple[Resource, str]] = []
+    first = [r for r in unit.resources if r.id.kind in _FIRST]
+    rest = [r for r in unit.resources if r.id.kind not in _FIRST and "sops" not in r.body]
+    for resources in (first, rest):
+        refused += _apply(client, resources, schemas)
+        established(client, [r.body for r in resources if r.id.kind == _FIRST[0]])
+    return tuple(refused)
+
+
+def _apply(
+    client: Client, resources: list[Resource], schemas: SchemaStore
+) -> list[tuple[Resource, str]]:
+    kinds = discover(client)
+    wanted = {(r.id.group, r.id.kind) for r in resources if kinds.find(r.id) is None}
+    # The engine's own kinds come with the engine.
+    own = [key for key in wanted if "fluxcd" in key[0]]
+    found = (schemas.crd_for(*key) for key in own)
+    define(client, [crd for crd in found if isinstance(crd, Mapping)])
+    kinds = discover(client)
+    refused = []
+    for resource in resources:
+        served = kinds.find(resource.id)
+        if served is None:
+            refused.append((resource, f"the cluster has no {resource.id.kind}"))
+            continue
+        answer = client.send(apply(served.path(resource.id), resource.body, dry_run=False))
+        if not answer.ok:
+            refused.append((resource, answer.message))
+    return refused
