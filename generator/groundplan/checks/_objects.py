@@ -1,0 +1,142 @@
+"""Checks that look at one object, or at one pod, at a time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from groundplan.checks import Check
+from groundplan.findings import Outcome, Passed, Severity
+from groundplan.posture.pod_security_checks import containers, items, mapping
+from groundplan.verify.pod_templates import pod, template_pointer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterator, Mapping
+
+    from groundplan.repository import Repository
+    from groundplan.resources import Resource
+
+ACCELERATOR = "nvidia.com/gpu"
+"""What device plugins call a whole accelerator, and the taint of nodes that have some."""
+
+Fault = tuple[str, str]
+"""A JSON pointer and what is wrong there."""
+
+
+@dataclass(frozen=True, slots=True)
+class PodOf:
+    """The pod of a workload, or one that is written as such."""
+
+    resource: Resource
+    pointer: str
+    """Where it is written in the resource."""
+    spec: Mapping[str, Any]
+
+    @property
+    def containers(self) -> list[tuple[Mapping[str, Any], str]]:
+        """The containers and init containers, each with its pointer below the pod."""
+        return list(containers(self.spec))
+
+    @property
+    def accelerators(self) -> int:
+        """How many whole accelerators the containers ask for."""
+        asked = (
+            mapping(container, "resources", "limits").get(ACCELERATOR)
+            or mapping(container, "resources", "requests").get(ACCELERATOR)
+            or 0
+            for container, _ in self.containers
+        )
+        return sum(int(str(count)) for count in asked if str(count).isdigit())
+
+    @property
+    def accelerated(self) -> bool:
+        """Whether it asks for a part of an accelerator: MIG slices and claims count too."""
+        claims = items(self.spec, "resourceClaims")
+        asked = (
+            name
+            for container, _ in self.containers
+            for part in ("limits", "requests")
+            for name in mapping(container, "resources", part)
+        )
+        return bool(claims) or any(name.startswith("nvidia.com/") for name in asked)
+
+
+def pods(repository: Repository) -> Iterator[PodOf]:
+    """Every distinct pod of the repository, in the order of kinds."""
+    for resource in objects(repository):
+        if (resource.id.group, resource.id.kind) == ("", "Pod"):
+            yield PodOf(resource, "", mapping(resource.body, "spec"))
+            continue
+        made = pod(resource)
+        if made is not None:
+            yield PodOf(resource, template_pointer(resource), made["spec"])
+
+
+def objects(repository: Repository) -> Iterator[Resource]:
+    """Every distinct object of the repository, in the order of kinds."""
+    for subjects in repository.subjects.values():
+        yield from (subject.resource for subject in subjects)
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """What each object of some kinds must have right."""
+
+    id: str
+    title: str
+    severity: Severity
+    remediation: str
+    kinds: Collection[tuple[str, str]]
+    """Group and kind."""
+    faults: Callable[[Mapping[str, Any]], Iterator[Fault]]
+    """Looks at the object."""
+
+    def check(self) -> Check:
+        """Make the check."""
+
+        def run(repository: Repository) -> Iterator[Outcome]:
+            for (group, _, kind), subjects in repository.subjects.items():
+                if (group, kind) in self.kinds:
+                    for subject in subjects:
+                        found = self.faults(subject.resource.body)
+                        yield from _outcomes(repository, check, subject.resource, found)
+
+        check = Check(self.id, self.title, self.severity, self.remediation, run)
+        return check
+
+
+@dataclass(frozen=True, slots=True)
+class PodRule:
+    """What each pod must have right, whoever makes it."""
+
+    id: str
+    title: str
+    severity: Severity
+    remediation: str
+    concerns: Callable[[PodOf], bool]
+    faults: Callable[[PodOf], Iterator[Fault]]
+    """Looks at a pod that the rule concerns; pointers begin at the pod."""
+
+    def check(self) -> Check:
+        """Make the check."""
+
+        def run(repository: Repository) -> Iterator[Outcome]:
+            for one in pods(repository):
+                if self.concerns(one):
+                    found = ((one.pointer + at, fault) for at, fault in self.faults(one))
+                    yield from _outcomes(repository, check, one.resource, found)
+
+        check = Check(self.id, self.title, self.severity, self.remediation, run)
+        return check
+
+
+def _outcomes(
+    repository: Repository, check: Check, resource: Resource, faults: Iterator[Fault]
+) -> Iterator[Outcome]:
+    sound = True
+    for place, fault in faults:
+        sound = False
+        location = repository.locate(resource.origin, place)
+        yield check.fail(f"{resource.id} {fault}", location, resource.id)
+    if sound:
+        yield Passed()
