@@ -11,6 +11,7 @@ import pytest
 from groundplan.posture import admission
 from groundplan.posture.admission.expressions import conjuncts
 from groundplan.posture.admission.matching import OPERATIONS, Scope
+from groundplan.tree import Tree
 from tests.posture.states import said
 
 PAIRS = 20_000
@@ -207,10 +208,10 @@ def test_what_gatekeeper_leaves_out() -> None:
 @pytest.mark.parametrize(
     ("annotation", "words"),
     [
-        ("ignore-check.kube-linter.io/no-read-only-root-fs: why", "kube-linter for no-read-only"),
-        ("checkov.io/skip1: CKV_K8S_1=why", "Checkov for CKV_K8S_1"),
-        ("polaris.fairwinds.com/exempt: 'true'", "Polaris for everything"),
-        ("kube-score/ignore: pod-networkpolicy", "kube-score for pod-networkpolicy"),
+        ("ignore-check.kube-linter.io/no-read-only-root-fs: why", "kube-linter/no-read-only"),
+        ("checkov.io/skip1: CKV_K8S_1=why", "checkov/CKV_K8S_1"),
+        ("polaris.fairwinds.com/exempt: 'true'", "polaris/exempt"),
+        ("kube-score/ignore: pod-networkpolicy", "kube-score/pod-networkpolicy"),
     ],
 )
 def test_scanners_that_are_told_to_look_away(annotation: str, words: str) -> None:
@@ -219,3 +220,65 @@ def test_scanners_that_are_told_to_look_away(annotation: str, words: str) -> Non
     assert len(found["widened"]) == 1
     assert f"Pod p: is passed over by {words}" in found["widened"][0]
     assert set(said(admission, text.format(annotation), text.format(""))) == {"narrowed"}
+
+
+EXCEPTION = """\
+apiVersion: posture.groundplan.dev/v1
+kind: PostureException
+metadata: {{name: {name}}}
+spec:
+  policies: [{policies}]
+  scope: {{namespaces: [shop], names: [{names}]}}
+  owner: shop
+  expiresAt: "{until}"
+"""
+
+
+def exceptions(
+    policies: str = "POD-004", names: str = "web", until: str = "2026-12-31", name: str = "e"
+) -> Tree:
+    text = EXCEPTION.format(name=name, policies=policies, names=names, until=until)
+    return Tree.of({f"posture/exceptions/{name}.yaml": text})
+
+
+SPARED = "spares * shop * web from POD-004 until 2026-12-31"
+
+
+@pytest.mark.parametrize(
+    ("base", "head", "expected"),
+    [
+        (Tree.of({}), exceptions(), [("widened", SPARED)]),
+        (exceptions(), Tree.of({}), [("narrowed", f"no longer {SPARED}")]),
+        (exceptions(), exceptions(name="other"), []),
+        (
+            exceptions(),
+            exceptions(until="2027-01-01"),
+            [
+                ("widened", SPARED.replace("2026-12-31", "2027-01-01")),
+            ],
+        ),
+        (exceptions(), exceptions(until="2026-12-01"), [("narrowed", f"no longer {SPARED}")]),
+        (
+            exceptions(),
+            exceptions(names="web, job"),
+            [("widened", SPARED.replace("web", "job,web"))],
+        ),
+        (
+            exceptions(),
+            exceptions(policies="POD-004, POD-005"),
+            [("widened", SPARED.replace("POD-004", "POD-005"))],
+        ),
+    ],
+)
+def test_exceptions_spare_more_or_longer(base: Tree, head: Tree, expected: list) -> None:
+    found = admission.compare_files(base, head)
+    assert [(change.verdict, change.atom) for change in found] == expected
+
+
+def test_a_comment_that_moves_is_silent() -> None:
+    comment = "# checkov:skip=CKV_K8S_8 why\na: b\n"
+    base, moved = (Tree.of({path: comment}) for path in ("one.yaml", "two.yaml"))
+    assert admission.compare_files(base, moved) == ()
+    both = Tree.of({"one.yaml": comment, "two.yaml": comment})
+    (change,) = admission.compare_files(base, both)
+    assert (str(change.subject), change.detail) == ("Check checkov/CKV_K8S_8", "two.yaml")

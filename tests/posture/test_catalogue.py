@@ -27,11 +27,13 @@ ROWS: list[dict[str, Any]] = [
 ]
 
 
-def listed(files: dict[str, bytes], path: str) -> None:
-    """Name a file in the kustomization beside it."""
-    folder, _, name = path.rpartition("/")
-    start, resources, rest = files[f"{folder}/kustomization.yaml"].partition(b"resources:\n")
-    files[f"{folder}/kustomization.yaml"] = start + resources + f"  - {name}\n".encode() + rest
+def listed(files: dict[str, bytes], *paths: str, instead: str = "") -> None:
+    """Name files in the kustomization of the first one's folder, or in place of another file."""
+    folder = paths[0].rpartition("/")[0]
+    body = yaml.safe_load(files[f"{folder}/kustomization.yaml"])
+    names = [path.removeprefix(f"{folder}/") for path in paths]
+    body["resources"] = [name for name in body["resources"] if name != instead] + names
+    files[f"{folder}/kustomization.yaml"] = yaml.safe_dump(body, sort_keys=False).encode()
 
 
 @cache
@@ -83,6 +85,9 @@ def edited(edits: list[dict[str, Any]]) -> Tree:
     """The repository after some edits of its objects and files."""
     files, written = dict(base().files), {}
     for edit in edits:
+        if "content" in edit:
+            files[edit["file"]] = edit["content"].encode()
+            continue
         if "file" in edit:
             assert edit["replace"].encode() in files[edit["file"]]
             text = files[edit["file"]].decode().replace(edit["replace"], edit["by"])
@@ -137,22 +142,17 @@ REFACTORINGS = yaml.safe_load((HERE / "refactorings.yaml").read_text("utf-8"))
 
 def moved() -> dict[str, bytes]:
     files = dict(base().files)
-    files["tenants/payments/payments/web/app.yml"] = files.pop(TEAM)
-    path = "tenants/payments/payments/kustomization.yaml"
-    files[path] = files[path].replace(b"app.yaml", b"web/app.yml")
-    return files
+    content = files.pop(TEAM)
+    listed(files, "tenants/payments/payments/more.yml", instead="app.yaml")
+    return {**files, "tenants/payments/payments/more.yml": content}
 
 
 def one_file_each() -> dict[str, bytes]:
     files = dict(base().files)
-    documents = files.pop(TEAM).decode().split("---\n")
-    path = "tenants/payments/payments/kustomization.yaml"
-    files[path] = files[path].replace(b"  - app.yaml\n", b"")
-    for number, text in enumerate(documents):
-        name = f"tenants/payments/payments/app-{number}.yaml"
-        files[name] = text.encode()
-        listed(files, name)
-    return files
+    documents = files.pop(TEAM).split(b"---\n")
+    names = [f"tenants/payments/payments/app-{number}.yaml" for number in range(len(documents))]
+    listed(files, *names, instead="app.yaml")
+    return {**files, **dict(zip(names, documents, strict=True))}
 
 
 def reversed_documents() -> dict[str, bytes]:

@@ -49,11 +49,13 @@ def diff(base: str, head: str, repository: Path, form: str, fail_on: str) -> int
     1 when it does, 2 when the command cannot be carried out, and 3 when the two cannot be compared.
     """
     from groundplan.errors import ExitCode
+    from groundplan.garbage import uncollected
     from groundplan.posture import comparison, report, revisions
     from groundplan.posture.model import Verdict
 
-    sides = (comparison.Side.of(revisions.read(name, repository)) for name in (base, head))
-    compared = comparison.compare(*sides)
+    with uncollected():
+        sides = (comparison.Side.of(revisions.read(name, repository)) for name in (base, head))
+        compared = comparison.compare(*sides)
     writers = {"text": report.text, "json": report.as_json, "markdown": report.markdown}
     click.echo(writers[form](compared), nl=False)
     if compared.of(Verdict.WIDENED) and fail_on == "widened":

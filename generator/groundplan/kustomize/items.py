@@ -211,11 +211,13 @@ class Items:
 
     def extend(self, items: Iterable[Item]) -> None:
         """Add several; see `append`."""
-        known = {(i.gvk, i.name, i.id.effective_namespace) for i in self.members}
+        present = [item.id for item in self.members]
+        known = {(i.gvk, i.name, i.effective_namespace) for i in present}
         for item in items:
-            key = (item.gvk, item.name, item.id.effective_namespace)
+            identity = item.id
+            key = (identity.gvk, identity.name, identity.effective_namespace)
             if key in known:
-                raise RefusedError(f"{item.id} is there twice", "duplicate-object")
+                raise RefusedError(f"{identity} is there twice", "duplicate-object")
             known.add(key)
             self.members.append(item)
 

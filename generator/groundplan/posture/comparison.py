@@ -14,7 +14,7 @@ from groundplan import documents as yaml_documents
 from groundplan.findings import Location
 from groundplan.gitops import load_clusters
 from groundplan.graph import GENERATORS, HARMLESS
-from groundplan.posture import gitops_guards
+from groundplan.posture import admission, gitops_guards
 from groundplan.posture.model import Change, Dimension, State, Verdict
 from groundplan.posture.owners import Owner, Owners, responsible
 from groundplan.posture.pod_security_checks import mapping
@@ -112,6 +112,11 @@ class Comparison:
         return tuple(judged for judged in self.changes if judged.change.verdict in verdicts)
 
     @property
+    def unowned(self) -> tuple[Judged, ...]:
+        """The changes that nobody in the repository owns: a finding of its own, OWN-001."""
+        return tuple(j for j in self.changes if not (j.fix.known and j.affected.known))
+
+    @property
     def incomparable(self) -> bool:
         """Whether anything could not be compared."""
         return bool(self.gaps or self.of(Verdict.INCOMPARABLE))
@@ -128,7 +133,8 @@ def compare(base: Side, head: Side) -> Comparison:
         changes = chain.from_iterable(module.compare(*states) for module in modules)
         for change in changes:
             found.setdefault(change.fingerprint, []).append((name, change))
-    for change in gitops_guards.compare_files(base.tree, head.tree):
+    trees = base.tree, head.tree
+    for change in (*gitops_guards.compare_files(*trees), *admission.compare_files(*trees)):
         found.setdefault(change.fingerprint, []).append(("", change))
     judged = (_judge(same, base, head) for same in found.values())
     reason = "this version of groundplan does not compare it"

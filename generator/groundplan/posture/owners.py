@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from groundplan.documents import parse
+from groundplan.posture.exceptions.model import KIND
+from groundplan.posture.exceptions.reading import read
 from groundplan.posture.pod_security_checks import mapping
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
 
     from groundplan.gitops.model import Cluster
     from groundplan.graph import Key
@@ -20,6 +23,8 @@ if TYPE_CHECKING:
 CODEOWNERS = ("CODEOWNERS", ".github/CODEOWNERS", ".gitlab/CODEOWNERS", "docs/CODEOWNERS")
 LABELS = ("groundplan.dev/owner", "a8r.io/owner", "owner")
 """Labels or annotations that name an owner, the first one first."""
+ARGO = "argoproj.io"
+_BACKSTAGE = "backstage.io/kubernetes-id"
 NOBODY = "platform"
 """Who is asked when nobody else is named."""
 
@@ -85,6 +90,12 @@ class Owners:
     """Every object of one cluster by identity."""
     appliers: Mapping[Key, tuple[str, Resource]] = field(default_factory=dict)
     """The Flux Kustomization or Argo CD Application that applies an object."""
+    written: Mapping[Origin, Resource] = field(default_factory=dict)
+    """The objects by where they are written."""
+    exceptions: Mapping[str, Owner] = field(default_factory=dict)
+    """Who must remove an exception, by its name."""
+    catalogue: Mapping[str, Owner] = field(default_factory=dict)
+    """The owners that Backstage knows, by the id that objects carry."""
 
     @classmethod
     def read(cls, tree: Tree, cluster: Cluster | None) -> Owners:
@@ -97,7 +108,14 @@ class Owners:
             if unit.id.key in applied
             for r in unit.resources
         }
-        return cls(Codeowners.read(tree), applied, appliers)
+        written = {resource.origin: resource for resource in applied.values()}
+        exceptions = {
+            one.name: Owner(one.owner, f"spec.owner in {one.location.path}")
+            for one in read(tree.files)[0]
+            if one.owner
+        }
+        rules = Codeowners.read(tree)
+        return cls(rules, applied, appliers, written, exceptions, dict(_catalogue(tree)))
 
     def of(self, resource: Resource) -> Owner | None:
         """The owner of an object, if anything names one."""
@@ -118,9 +136,29 @@ class Owners:
         if resource.id.key in self.appliers:
             name, unit = self.appliers[resource.id.key]
             yield from _labelled(unit, f" of {name}, which applies it")
+            project = str(mapping(unit.body, "spec").get("project", ""))
+            known = self.resources.get((ARGO, "AppProject", unit.id.namespace, project))
+            if unit.id.kind == "Application" and known is not None:
+                yield from _labelled(known, f" of {known.id}, which {name} belongs to")
         by_path = self.of_path(resource.origin.path)
         if by_path:
             yield by_path
+        for place in ("labels", "annotations"):
+            known_as = str(mapping(resource.body, "metadata", place).get(_BACKSTAGE))
+            if known_as in self.catalogue:
+                yield self.catalogue[known_as]
+
+
+def _catalogue(tree: Tree) -> Iterator[tuple[str, Owner]]:
+    """Read who owns what in Backstage's descriptions, where they say what objects are theirs."""
+    for path, content in tree.files.items():
+        if path.rpartition("/")[2] != "catalog-info.yaml":
+            continue
+        for document in parse(path, content)[0]:
+            named = mapping(document.body, "metadata", "annotations").get(_BACKSTAGE)
+            owner = mapping(document.body, "spec").get("owner")
+            if named and owner:
+                yield str(named), Owner(str(owner), f"spec.owner in {path}")
 
 
 def _labelled(resource: Resource, whose: str) -> Iterator[Owner]:
@@ -136,10 +174,15 @@ def responsible(change: Change, base: Owners, head: Owners) -> tuple[Owner, Owne
 
     What BASE says counts first, so that no change can choose its own owner.
     """
+    if change.subject.kind == KIND:
+        name = change.subject.name
+        explicit = base.exceptions.get(name) or head.exceptions.get(name)
+        if explicit:
+            return explicit, explicit
     affected = _affected(change, base, head)
     fix = _changed(change, change.origin, base, head) if change.origin else affected
-    fix = fix or Owner(NOBODY, "nobody is named", known=False)
-    return fix, affected or fix
+    fix = fix or Owner(NOBODY, "nobody is named, so whoever runs the clusters", known=False)
+    return fix, affected or replace(fix, because=f"nobody else is named; {fix.because}")
 
 
 def _owner(resource: Resource | None, base: Owners, head: Owners) -> Owner | None:
@@ -153,7 +196,7 @@ def _owner(resource: Resource | None, base: Owners, head: Owners) -> Owner | Non
 def _changed(change: Change, origin: Origin, base: Owners, head: Owners) -> Owner | None:
     """The owner of the object that decides, or of its file."""
     side = base if change.gone else head
-    changed = _at(origin, side.resources.values())
+    changed = side.written.get(origin)
     return _owner(changed, base, head) or base.of_path(origin.path) or head.of_path(origin.path)
 
 
@@ -163,8 +206,3 @@ def _affected(change: Change, base: Owners, head: Owners) -> Owner | None:
     namespace = ("", "Namespace", "", change.subject.namespace)
     found = (owners.resources.get(k) for k in (key, namespace) for owners in (base, head))
     return _owner(next((resource for resource in found if resource), None), base, head)
-
-
-def _at(origin: Origin, resources: Iterable[Resource]) -> Resource | None:
-    """The object that is written at a place."""
-    return next((resource for resource in resources if resource.origin == origin), None)

@@ -26,6 +26,7 @@ def text(comparison: Comparison) -> str:
     for gap in comparison.gaps:
         where = f"{gap.cluster}: " if gap.cluster else ""
         lines += [f"INCOMPARABLE  {where}{gap.subject}: {gap.reason}", f"    at {gap.location}"]
+    lines += [f"UNOWNED  {line}" for line in _unowned(comparison)]
     lines += _not_evaluated(comparison)
     return "\n".join((*lines, summary(comparison))) + "\n"
 
@@ -39,6 +40,12 @@ def _lines(judged: Judged) -> Iterator[str]:
     yield f"    at {judged.location}{clusters}"
     yield f"    fix: {judged.fix.name} ({judged.fix.because})"
     yield f"    affects: {judged.affected.name} ({judged.affected.because})"
+
+
+def _unowned(comparison: Comparison) -> Iterator[str]:
+    """Say once of each subject that nobody owns it."""
+    for subject in dict.fromkeys(str(judged.change.subject) for judged in comparison.unowned):
+        yield f"{subject}: label it or its namespace groundplan.dev/owner [OWN-001]"
 
 
 def _not_evaluated(comparison: Comparison) -> list[str]:
@@ -66,6 +73,7 @@ def as_json(comparison: Comparison) -> str:
         ],
         "changes": [_change(judged) for judged in comparison.changes],
         "incomparable": [_gap(gap) for gap in comparison.gaps],
+        "unowned": list(dict.fromkeys(str(j.change.subject) for j in comparison.unowned)),
     }
     return json.dumps(body, indent=2, ensure_ascii=False) + "\n"
 
@@ -113,7 +121,8 @@ def markdown(comparison: Comparison) -> str:
             lines.append(f"\n{len(rows) - done} more are in the text report.")
             break
         lines.append(row)
-    lines += ["", *(f"- {line}" for line in _not_evaluated(comparison))]
+    lines += ["", *(f"- UNOWNED  {_cell(line)}" for line in _unowned(comparison))]
+    lines += [f"- {line}" for line in _not_evaluated(comparison)]
     return "\n".join(lines).rstrip() + "\n"
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from groundplan.posture.admission import engines, guards
 from groundplan.posture.admission.guards import Guard, Strength, Weaker
-from groundplan.posture.admission.suppressions import suppressed
+from groundplan.posture.exceptions.suppressions import ENGINE, of_object
 from groundplan.posture.model import Change, Dimension, State, Verdict
 from groundplan.posture.pod_security_checks import items, mapping
 from groundplan.posture.selectors import selects
@@ -247,15 +247,26 @@ def _content(resource: Resource | None) -> str:
 
 def _suppressions(base: State, head: State) -> Iterator[Change]:
     """Find objects that scanners are told to pass over."""
-    before, after = suppressed(base), suppressed(head)
+    before, after = _passed_over(base), _passed_over(head)
     for found, other, verdict, words in (
         (after, before, Verdict.WIDENED, "is passed over by"),
         (before, after, Verdict.NARROWED, "is no longer passed over by"),
     ):
-        for (key, what), resource in sorted(found.items(), key=lambda item: item[0]):
-            if (key, what) not in other:
-                weaker = Weaker(verdict, f"{words} {what}", resource, "/metadata/annotations")
-                yield _change(resource.id, weaker, gone=verdict is Verdict.NARROWED)
+        for key, what in sorted({*found} - {*other}):
+            resource, pointer = found[key, what]
+            weaker = Weaker(verdict, f"{words} {what}", resource, pointer)
+            yield _change(resource.id, weaker, gone=verdict is Verdict.NARROWED)
+
+
+def _passed_over(state: State) -> dict[tuple[Key, str], tuple[Resource, str]]:
+    """What each object asks scanners not to look at, with its place."""
+    return {
+        (resource.id.key, what): (resource, pointer)
+        for resource in state.resources
+        for what, pointer in of_object(resource)
+        # The engine's own words are compared with its other guards.
+        if what != ENGINE
+    }
 
 
 def _change(

@@ -2,8 +2,8 @@
 
 Spellings: Checkov (`checkov.io/skip*`, `checkov:skip=`), kube-linter
 (`ignore-check.kube-linter.io`), Kubescape (`kubescape.io/skip-controls`), Polaris
-(`polaris.fairwinds.com/…-exempt`), Trivy (`.trivyignore`), KICS (`kics-scan`), Argo CD
-(`ignoreDifferences`).
+(`polaris.fairwinds.com/…-exempt`), kube-score (`kube-score/ignore`), Trivy (`.trivyignore`), KICS
+(`kics-scan`), Argo CD (`ignoreDifferences`).
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 _COMMENT = re.compile(rb"#\s*(?:(checkov):skip=([\w-]+)|(kics)-scan (ignore\S*|disable=\S+))")
 _WORDS = re.compile(rb"checkov:skip=|kics-scan ")
 _WORD = re.compile(r"[\w.-]+")
-_ENGINE = "argocd/ignoreDifferences"
+ENGINE = "argocd/ignoreDifferences"
 
 
 def suppressions(
@@ -36,14 +36,14 @@ def suppressions(
     """Every suppression that no declared exception answers for."""
     known = tuple(declared)
     for resource in repository.resources:
-        for check, pointer in _of_object(resource):
+        for check, pointer in of_object(resource):
             if not _answered(known, check, resource):
                 location = repository.locate(resource.origin, pointer)
                 where = (resource.id.namespace,), (resource.id.kind,), (resource.id.name,)
                 yield _undeclared(check, Scope((), *where), location)
     answered = {policy for exception in known for policy in exception.policies}
     for path in sorted(repository.tree.files):
-        for check, line in _in_file(path, repository.tree.files[path]):
+        for check, line in in_file(path, repository.tree.files[path]):
             if check not in answered:
                 yield _undeclared(check, Scope(names=(path,)), Location(path, line))
 
@@ -71,13 +71,13 @@ def _answered(known: Iterable[PostureException], check: str, resource: Resource)
     )
 
 
-def _of_object(resource: Resource) -> Iterator[tuple[str, str]]:
+def of_object(resource: Resource) -> Iterator[tuple[str, str]]:
     """Walk the suppressions in an object, each with its place."""
     yield from _annotations(mapping(resource.body, "metadata", "annotations"))
     if resource.id.group == "argoproj.io" and resource.id.kind in {"Application", "ApplicationSet"}:
         path = ("spec",) if resource.id.kind == "Application" else ("spec", "template", "spec")
         if items(mapping(resource.body, *path), "ignoreDifferences"):
-            yield _ENGINE, f"/{'/'.join(path)}/ignoreDifferences"
+            yield ENGINE, f"/{'/'.join(path)}/ignoreDifferences"
 
 
 def _annotations(annotations: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -90,11 +90,13 @@ def _annotations(annotations: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
             yield f"kube-linter/{name}", pointer
         elif key == "kubescape.io/skip-controls":
             yield from ((f"kubescape/{one}", pointer) for one in _WORD.findall(str(value)))
+        elif key == "kube-score/ignore":
+            yield from ((f"kube-score/{one}", pointer) for one in _WORD.findall(str(value)))
         elif domain == "polaris.fairwinds.com" and name.endswith("exempt"):
             yield f"polaris/{name.removesuffix('-exempt')}", pointer
 
 
-def _in_file(path: str, content: bytes) -> Iterator[tuple[str, int]]:
+def in_file(path: str, content: bytes) -> Iterator[tuple[str, int]]:
     """Walk the suppressions in comments and in scanners' own files, each with its line."""
     name = posixpath.basename(path)
     if name == ".trivyignore":
