@@ -6,6 +6,7 @@ stands beside reading and building the same repositories, which any peer must do
 
 from __future__ import annotations
 
+import resource
 import statistics
 import sys
 import tempfile
@@ -123,32 +124,38 @@ def write(root: Path, *, wider: bool) -> int:
 
 
 def rows() -> Iterator[Row]:
-    """One row: the command beside the command on two sides that are the same files."""
+    """One row: the command beside reading and building the same two sides."""
     groundplan = Path(sys.executable).parent / "groundplan"
     with tempfile.TemporaryDirectory() as name:
         base, head = Path(name, "base"), Path(name, "head")
         count = write(base, wider=False)
         write(head, wider=True)
 
-        def ours() -> float:
+        def ours() -> tuple[float, float]:
+            before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime
             words = ["posture", "diff", base, head, "--fail-on", "never"]
-            return run([groundplan, *words]).seconds
+            seconds = run([groundplan, *words]).seconds
+            return seconds, resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime - before
 
         def reading() -> float:
             code = (
                 "import sys\nfrom pathlib import Path\n"
+                "from groundplan.garbage import uncollected\n"
                 "from groundplan.posture import comparison, revisions\n"
-                "for side in sys.argv[1:]:\n"
-                "    comparison.Side.of(revisions.read(side, Path()))\n"
+                "with uncollected():\n"
+                "    for side in sys.argv[1:]:\n"
+                "        comparison.Side.of(revisions.read(side, Path()))\n"
             )
             return run([sys.executable, "-c", code, base, head]).seconds
 
         times = [(ours(), reading()) for _ in range(ROUNDS)]
-        mine, theirs = (statistics.median(column) for column in zip(*times, strict=True))
+        mine = statistics.median(seconds for (seconds, _), _ in times)
+        processor = statistics.median(used for (_, used), _ in times)
+        theirs = statistics.median(seconds for _, seconds in times)
     yield Row(
         f"`posture diff` of {CLUSTERS} clusters with {count // CLUSTERS:,} objects each",
-        f"{mine:.1f} s",
+        f"{mine:.1f} s, {processor:.1f} CPU s",
         f"reading and building alone {theirs:.1f} s",
-        f"{statistics.median(a / b for a, b in times):.1f}",
+        f"{statistics.median(a / b for (a, _), b in times):.1f}",
         "under 10 s on 2 cores",
     )
