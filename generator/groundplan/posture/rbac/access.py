@@ -147,8 +147,16 @@ class Access:
 
     def users(self, principal: Principal) -> list[Running]:
         """The workloads that hold a principal's token."""
-        account = (principal.namespace, principal.name)
-        return [run for run in self.running.values() if account in run.tokens]
+        return self._holders.get((principal.namespace, principal.name), [])
+
+    @cached_property
+    def _holders(self) -> Mapping[tuple[str, str], list[Running]]:
+        """The workloads that hold the token of an account."""
+        found: dict[tuple[str, str], list[Running]] = {}
+        for run in self.running.values():
+            for token in run.tokens:
+                found.setdefault(token, []).append(run)
+        return found
 
     def power(self, run: Running | None) -> Permissions:
         """All that the pods of a workload may do."""
