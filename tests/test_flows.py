@@ -20,7 +20,7 @@ import yaml
 from groundplan import copier_adapter, template
 from groundplan.posture.comparison import Side
 from groundplan.posture.network.addresses import block
-from groundplan.posture.network.exposure import Exposures
+from groundplan.posture.network.exposure import Exposures, Namespaces
 from groundplan.posture.network.policies import DIRECTIONS, EGRESS, INGRESS, read
 from groundplan.posture.network.ports import EVERY, Ports, numbers
 from groundplan.posture.network.scene import Scene
@@ -107,7 +107,7 @@ def platforms(engine: str, tier: str, places: tuple[str, ...]) -> list[Platform]
         assert not scene.opaque
         labels = {name: scene.labels(name) or {} for name in scene.namespaces}
         declarers = [*components(plan, cluster), *teams(plan)]
-        found.append(Platform(declarers, set(places), Exposures(scene, labels)))
+        found.append(Platform(declarers, set(places), Exposures(scene, Namespaces(labels))))
     return found
 
 
@@ -244,7 +244,7 @@ def test_a_policy_that_says_something_else_is_noticed(
     other = read(replace(resource, body={**resource.body, **change}))
     changed = replace(scene, policies={**scene.policies, key: other})
     labels = {name: scene.labels(name) or {} for name in scene.namespaces}
-    found = differences(platform._replace(exposures=Exposures(changed, labels)))
+    found = differences(platform._replace(exposures=Exposures(changed, Namespaces(labels))))
     assert found
     assert all(bool(one[3]) is too_much for one in found if one[0] == "Ingress")
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from itertools import product
+from typing import TYPE_CHECKING, cast
 
 from groundplan.posture.network.addresses import EVERY
 from groundplan.posture.network.boxes import (
@@ -20,7 +21,8 @@ from groundplan.posture.network.boxes import (
     subtract,
     within_both,
 )
-from groundplan.posture.network.policies import INGRESS, Policy
+from groundplan.posture.network.index import Index
+from groundplan.posture.network.policies import DIRECTIONS, INGRESS, Policy
 from groundplan.posture.selectors import Values, selects
 
 if TYPE_CHECKING:
@@ -46,6 +48,32 @@ class Term:
 
 
 @dataclass(frozen=True)
+class Peer:
+    """The pods at the other end of some rules."""
+
+    asked: frozenset[tuple[str, str, Values]]
+    place: tuple[str, str]
+    """Namespace and direction of the rules."""
+
+    @classmethod
+    def of(cls, box: Box, place: tuple[str, str]) -> Peer:
+        """What a box asks of the other end."""
+        roles = ("namespace", "pod")
+        sides = ((*key, side) for key, side in box.sides.items() if key[0] in roles)
+        return cls(frozenset(cast("Iterator[tuple[str, str, Values]]", sides)), place)
+
+    @property
+    def pods(self) -> Mapping[str, Values]:
+        """What it asks of the pod's labels."""
+        return {key: values for role, key, values in self.asked if role == "pod"}
+
+    @property
+    def namespaces(self) -> Mapping[str, Values]:
+        """What it asks of the labels of the pod's namespace."""
+        return {key: values for role, key, values in self.asked if role == "namespace"}
+
+
+@dataclass(frozen=True)
 class Exposure:
     """What is allowed to the pods of one namespace in one direction."""
 
@@ -58,6 +86,11 @@ class Exposure:
             side: dict.fromkeys(term.box for term in self.terms if term.external is side)
             for side in (False, True)
         }
+
+    @cached_property
+    def own(self) -> Index[Term]:
+        """The terms by the pods that they are for."""
+        return Index((term.box.part("of"), term) for term in self.terms)
 
     def beyond(self, other: Exposure) -> Iterator[tuple[Term, list[Box]]]:
         """What is allowed here and not there, by the term that allows it.
@@ -76,20 +109,51 @@ class Exposure:
                         yield term, pieces
 
 
+class Namespaces:
+    """The namespaces of the repository, by which it can be said whom a selector is about."""
+
+    def __init__(self, labels: Mapping[str, Mapping[str, str]]) -> None:
+        """Take the labels of every namespace that either side knows."""
+        self.labels = labels
+        self._apart: dict[Box, tuple[Box, ...]] = {}
+        self._rest = Values(frozenset(labels), others=True, absent=False)
+
+    def apart(self, box: Box) -> tuple[Box, ...]:
+        """Say of which known namespaces a box speaks, whatever they are selected by.
+
+        Namespaces of the repository become names, so that two ways to select the same ones are the
+        same; only of others do labels count.
+        """
+        if box not in self._apart:
+            self._apart[box] = tuple(self._by_name(box))
+        return self._apart[box]
+
+    def _by_name(self, box: Box) -> Iterator[Box]:
+        wanted = box.part("namespace")
+        if not set(wanted) - {NAME}:
+            yield box
+            return
+        known = {name for name, has in self.labels.items() if selects(dict(wanted), has)}
+        if known:
+            side = Values(frozenset(known), others=False, absent=False)
+            yield box.without("namespace").having(("namespace", NAME), side)
+        if NAME not in wanted:
+            yield box.having(("namespace", NAME), self._rest)
+            return
+        unknown = within_both(box.side(("namespace", NAME)), self._rest)
+        if filled(unknown):
+            yield box.having(("namespace", NAME), unknown)
+
+
 class Exposures:
     """The exposures of a scene, each worked out when it is asked for."""
 
-    def __init__(self, scene: Scene, labels: Mapping[str, Mapping[str, str]]) -> None:
-        """Take what a scene has.
-
-        Args:
-            scene: One side of a comparison.
-            labels: The labels of every namespace that either side knows.
-        """
+    def __init__(self, scene: Scene, namespaces: Namespaces) -> None:
+        """Take what one side of a comparison has."""
         self.scene = scene
-        self._labels = labels
-        self._split: dict[Box, tuple[Box, ...]] = {}
+        self._namespaces = namespaces
         self._made: dict[tuple[str, str], Exposure] = {}
+        self._facing: dict[str, Index[Peer]] = {}
 
     def of(self, namespace: str, direction: str) -> Exposure:
         """What the policies of a namespace allow in a direction."""
@@ -113,37 +177,38 @@ class Exposures:
                 yield from self._allowed(policy, allowance)
 
     def _allowed(self, policy: Policy, allowance: Allowance) -> Iterator[Term]:
-        for box in self._apart(allowance.box):
+        for box in self._namespaces.apart(allowance.box):
             whole = Box({**policy.pods.sides, **box.sides})
             yield Term(whole, policy, allowance.pointer)
 
-    def _apart(self, box: Box) -> tuple[Box, ...]:
-        """Say of which known namespaces a box speaks, whatever they are selected by.
+    def labels(self, namespace: str) -> Mapping[str, str]:
+        """The labels of a namespace: its name, when the repository does not have it."""
+        return self._namespaces.labels.get(namespace) or {NAME: namespace}
 
-        Namespaces of the repository become names, so that two ways to select the same ones are the
-        same; only of others do labels count.
+    def letting_in(self, namespace: str, pod: Mapping[str, str]) -> Mapping[Peer, None]:
+        """The other ends of rules that a pod is one of, whatever the rules are for.
+
+        Args:
+            namespace: The pod's namespace.
+            pod: Its labels.
         """
-        if box not in self._split:
-            self._split[box] = tuple(self._by_name(box))
-        return self._split[box]
+        if namespace not in self._facing:
+            self._facing[namespace] = Index[Peer](
+                (peer.pods, peer)
+                for peer in self.peers
+                if selects(dict(peer.namespaces), self.labels(namespace))
+            )
+        return dict.fromkeys(self._facing[namespace].selecting(pod))
 
-    def _by_name(self, box: Box) -> Iterator[Box]:
-        wanted = box.part("namespace")
-        if not set(wanted) - {NAME}:
-            yield box
-            return
-        known = {name for name, has in self._labels.items() if selects(dict(wanted), has)}
-        if known:
-            side = Values(frozenset(known), others=False, absent=False)
-            yield box.without("namespace").having(("namespace", NAME), side)
-        rest = Values(frozenset(self._labels), others=True, absent=False)
-        unknown = within_both(box.side(("namespace", NAME)), rest)
-        if filled(unknown):
-            yield box.having(("namespace", NAME), unknown)
-
-    def labels(self, namespace: str) -> Mapping[str, str] | None:
-        """The labels of a namespace, if either side knows it."""
-        return self._labels.get(namespace)
+    @cached_property
+    def peers(self) -> Mapping[Peer, tuple[Term, ...]]:
+        """What is allowed with each other end, in every namespace that has policies."""
+        found: dict[Peer, list[Term]] = {}
+        for place in product(self.scene.by_namespace, DIRECTIONS):
+            for term in self.of(*place).terms:
+                if not term.external:
+                    found.setdefault(Peer.of(term.box, place), []).append(term)
+        return {peer: tuple(terms) for peer, terms in found.items()}
 
     def isolates(self, namespace: str) -> bool:
         """Whether nobody may connect to a pod of the namespace that no policy lets in."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from groundplan.posture.network.boxes import NAME
+from groundplan.posture.network.boxes import ALL, subtract
 from groundplan.posture.network.policies import EGRESS, INGRESS
 from groundplan.posture.selectors import selects
 
@@ -40,9 +40,26 @@ def examples(sides: Sides, gain: Gain) -> tuple[str, ...]:
         if _is_new(sides.base, (own, other), gain.direction, box)
     )
     pairs = tuple(dict.fromkeys(islice(found, SHOWN)))
-    return pairs or tuple(
-        str(own) for own in islice(subjects(sides.head, gain.namespace, gain.outside), SHOWN)
+    if pairs:
+        return pairs
+    outside = (
+        str(own)
+        for box in gain.outside
+        for own in sides.head.scene.matching(gain.namespace, box, "of")
+        if _reaches_more(sides.base, own, gain.direction, box)
     )
+    return tuple(dict.fromkeys(islice(outside, SHOWN)))
+
+
+def _reaches_more(before: Exposures, own: Workload, direction: str, box: Box) -> bool:
+    """Whether a workload could not connect with all of these addresses on these ports before."""
+    was = before.scene.workloads.get(own.resource.id.key, own)
+    known = [
+        term.box.without("of")
+        for term in before.of(was.namespace, direction).own.selecting(was.labels)
+        if term.external
+    ]
+    return bool(subtract([box.without("of")], known))
 
 
 def subjects(exposures: Exposures, namespace: str, pieces: Iterable[Box]) -> Iterator[Workload]:
@@ -53,20 +70,26 @@ def subjects(exposures: Exposures, namespace: str, pieces: Iterable[Box]) -> Ite
 
 def _pairs(exposures: Exposures, gain: Gain, box: Box) -> Iterator[tuple[Workload, Workload]]:
     """Walk the pairs that a box lets connect and the other end does too."""
-    namespace, direction = gain.namespace, gain.direction
-    own = set(exposures.scene.matching(namespace, box, "of"))
-    opposite = EGRESS if direction == INGRESS else INGRESS
-    for other in exposures.scene.pods if own else ():
-        if not _in(exposures, other, box):
-            continue
-        theirs = set(exposures.scene.matching(other, box, "pod"))
-        for term in exposures.of(other, opposite).terms if theirs else ():
-            if term.external or not _in(exposures, namespace, term.box):
-                continue
-            others = theirs.intersection(exposures.scene.matching(other, term.box, "of"))
-            for mine in exposures.scene.matching(namespace, term.box, "pod") if others else ():
-                if mine in own:
-                    yield from _joined(mine, others, box, term.box, direction)
+    opposite = EGRESS if gain.direction == INGRESS else INGRESS
+    for own in exposures.scene.matching(gain.namespace, box, "of"):
+        for other, their in _willing(exposures, own, opposite):
+            if _in(exposures, other, box):
+                pods = set(exposures.scene.matching(other, box, "pod"))
+                for one in exposures.scene.matching(other, their, "of") if pods else ():
+                    receiver = own if gain.direction == INGRESS else one
+                    common = box.ports.resolved(receiver.named)
+                    if one in pods and common & their.ports.resolved(receiver.named):
+                        yield own, one
+
+
+def _willing(exposures: Exposures, workload: Workload, direction: str) -> Iterator[tuple[str, Box]]:
+    """What policies of every namespace allow with a workload, and namespaces that have none."""
+    for peer in exposures.letting_in(workload.namespace, workload.labels):
+        if peer.place[1] == direction:
+            yield from ((peer.place[0], term.box) for term in exposures.peers[peer])
+    for namespace in exposures.scene.pods:
+        if namespace not in exposures.scene.by_namespace:
+            yield namespace, ALL
 
 
 def _is_new(before: Exposures, pair: tuple[Workload, Workload], direction: str, box: Box) -> bool:
@@ -75,10 +98,9 @@ def _is_new(before: Exposures, pair: tuple[Workload, Workload], direction: str, 
     ports = box.ports.resolved(receiver.named)
     own, other = (before.scene.workloads.get(one.resource.id.key, one) for one in pair)
     receiver = own if direction == INGRESS else other
-    for term in before.of(own.namespace, direction).terms:
+    for term in before.of(own.namespace, direction).own.selecting(own.labels):
         if (
             not term.external
-            and selects(dict(term.box.part("of")), own.labels)
             and selects(dict(term.box.part("pod")), other.labels)
             and _in(before, other.namespace, term.box)
         ):
@@ -89,14 +111,4 @@ def _is_new(before: Exposures, pair: tuple[Workload, Workload], direction: str, 
 def _in(exposures: Exposures, namespace: str, box: Box) -> bool:
     """Whether a namespace is one that a box asks for."""
     wanted = dict(box.part("namespace"))
-    return selects(wanted, exposures.labels(namespace) or {NAME: namespace})
-
-
-def _joined(
-    own: Workload, others: set[Workload], box: Box, their: Box, direction: str
-) -> Iterator[tuple[Workload, Workload]]:
-    """The pairs that have a port in common, as the receiver numbers it."""
-    for other in sorted(others, key=str):
-        named = (own if direction == INGRESS else other).named
-        if box.ports.resolved(named) & their.ports.resolved(named):
-            yield own, other
+    return selects(wanted, exposures.labels(namespace))

@@ -8,7 +8,6 @@ longer isolated.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from itertools import product
 from typing import TYPE_CHECKING
 
 from groundplan.posture.network.addresses import EVERY
@@ -105,29 +104,35 @@ def _at(exposures: Exposures, workload: Workload, direction: str) -> Exposure:
     if workload.host:
         return Exposure((Term(ALL), Term(Box({ADDRESS: EVERY}))))
     found: list[Term] = []
-    for term in exposures.of(workload.namespace, direction).terms:
-        if selects(dict(term.box.part("of")), workload.labels):
-            box = term.box.without("of")
-            found += _resolved(term, box, workload if direction == INGRESS else None)
+    for term in exposures.of(workload.namespace, direction).own.selecting(workload.labels):
+        box = term.box.without("of")
+        found += _resolved(term, box, workload if direction == INGRESS else None)
     return Exposure(tuple(found))
 
 
 def _others(sides: Sides, old: Workload, new: Workload) -> Iterator[Gain]:
     """What the policies of every namespace allow to whoever it is now."""
-    for namespace in sides.head.scene.by_namespace:
-        for direction in DIRECTIONS:
-            now = _to(sides.head, new, namespace, direction)
-            before = _to(sides.base, old, namespace, direction)
-            if now.boxes[False].keys() - before.boxes[False].keys():
-                already = _to(sides.base, new, namespace, direction)
-                yield from _unless(
-                    gains(namespace, direction, now, before), already, _exactly("pod", new)
-                )
+    for namespace, direction in _places(sides, old, new):
+        now = _to(sides.head, new, namespace, direction)
+        before = _to(sides.base, old, namespace, direction)
+        already = _to(sides.base, new, namespace, direction)
+        found = gains(namespace, direction, now, before)
+        yield from _unless(found, already, _exactly("pod", new))
+
+
+def _places(sides: Sides, old: Workload, new: Workload) -> list[tuple[str, str]]:
+    """Namespaces and directions in which BASE has a rule for the workload as it is now only."""
+    after = sides.base.letting_in(new.namespace, new.labels)
+    before = {} if old.host else sides.base.letting_in(old.namespace, old.labels)
+    found = {peer.place for peer in after if peer not in before}
+    if old.named != new.named:
+        found |= {peer.place for peer in after if peer.place[1] == EGRESS}
+    return sorted(found)
 
 
 def _to(exposures: Exposures, peer: Workload, namespace: str, direction: str) -> Exposure:
     """What the pods of a namespace are allowed with one workload as the other end."""
-    labels = exposures.labels(peer.namespace) or {NAME: peer.namespace}
+    labels = exposures.labels(peer.namespace)
     found: list[Term] = []
     for term in exposures.of(namespace, direction).terms:
         box = term.box
@@ -169,8 +174,7 @@ def _both(
     Each alone gained nothing: BASE let either connect with the other as it is now, and HEAD only
     both.
     """
-    spaces = {end.namespace for _, end in ends}
-    for namespace, direction in product(sorted(spaces), DIRECTIONS):
+    for namespace, direction in _places(sides, old, new):
         now = _to(sides.head, new, namespace, direction)
         ways = [
             _to(exposures, peer, namespace, direction)

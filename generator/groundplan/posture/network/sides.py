@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from groundplan.posture.network.exposure import Exposures
+from groundplan.posture.network.exposure import Exposures, Namespaces
 from groundplan.posture.network.scene import Scene
 
 if TYPE_CHECKING:
@@ -31,9 +31,11 @@ class Sides:
         """
         before, after = Scene.of(base), Scene.of(head)
         names = {*before.namespaces, *after.namespaces}
+        old, new = _labels(names, before, after), _labels(names, after, before)
+        first = Namespaces(old)
         return cls(
-            Exposures(before, _labels(names, before, after)),
-            Exposures(after, _labels(names, after, before)),
+            Exposures(before, first),
+            Exposures(after, first if old == new else Namespaces(new)),
         )
 
     @property

@@ -55,12 +55,19 @@ def _other(box: Box) -> str:
     if named is None:
         which = f"namespaces {_labels(namespaces)}" if namespaces else "any namespace"
     elif not named.others:
-        which = " and ".join(sorted(named.named))
+        which = _names(named)
     elif namespaces:
         which = f"other namespaces {_labels(namespaces)}"
     else:
-        which = f"namespaces other than {', '.join(sorted(named.named))}"
+        which = f"namespaces other than {_names(named)}"
     return f"{pods} of {which}"
+
+
+def _names(named: Values) -> str:
+    """The names of some namespaces, or how many there are."""
+    names = sorted(named.named)
+    more = len(names) - FEW
+    return " and ".join([*names[:FEW], f"{more} more namespaces"] if more > 1 else names)
 
 
 def _pods(wanted: Mapping[str, Values]) -> str:
