@@ -89,16 +89,15 @@ class Platform(NamedTuple):
 
 @cache
 def platforms(engine: str, tier: str, places: tuple[str, ...]) -> list[Platform]:
-    everything = tier == "enterprise"
     answers = {
         "engine": engine,
         "tier": tier,
         "clusters": [CLUSTERS[place] for place in places],
         "teams": TEAMS,
-        **(EVERYTHING if everything else {}),
+        **(EVERYTHING if tier == "enterprise" else {}),
     }
     plan = copier_adapter.resolve(template.locate(), answers)["plan"]
-    side = Side.of(rendered(engine, tier, places, everything=everything))
+    side = Side.of(rendered(engine, tier, places))
     found = []
     for cluster in plan["clusters"]:
         state = side.state(cluster["name"])
@@ -136,21 +135,29 @@ def ports(listed: list[Any]) -> Ports:
     return found if listed else EVERY
 
 
-def means(known: dict[str, Pod], other: str, end: End, namespace: str) -> bool:
+def means(platform: Platform, other: str, end: End, namespace: str) -> bool:
     """Whether the other end of a flow, as the data names it, is a pod or an address."""
+    known = {pod.name: pod for pod in platform.declared}
     if other in known:
         pod = known[other]
         return isinstance(end, Pod) and is_like(end, pod.namespace, pod.labels)
-    if other == "anywhere":
-        return True
+    peers = PEERS[other]["peers"] if other in PEERS else [{"nowhere": True}]
     if isinstance(end, str):
-        blocks = [p["ipBlock"] for p in PEERS.get(other, {}).get("peers", ()) if "ipBlock" in p]
-        return any(lies_in(end, where) for where in blocks)
-    return {
-        "pods": True,
-        "namespace": end.namespace == namespace,
-        "dns": is_like(end, "kube-system", {"k8s-app": "kube-dns"}),
-    }.get(other, False)
+        blocks = [peer["ipBlock"] for peer in peers if "ipBlock" in peer]
+        return not peers or any(lies_in(end, where) for where in blocks)
+    space = {**(platform.exposures.labels(end.namespace) or {}), NAME: end.namespace}
+    here = {NAME: namespace}
+    return not peers or any(
+        wanted(peer.get("namespaceSelector", {"matchLabels": here})) <= space.items()
+        and wanted(peer.get("podSelector", {})) <= end.labels.items()
+        for peer in peers
+        if not {"ipBlock", "nowhere"} & set(peer)
+    )
+
+
+def wanted(selector: dict[str, Any]) -> Any:
+    assert set(selector) <= {"matchLabels"}
+    return selector.get("matchLabels", {}).items()
 
 
 def is_like(pod: Pod, namespace: str, labels: dict[str, str]) -> bool:
@@ -170,10 +177,9 @@ def declared(platform: Platform, direction: str, own: Pod, end: End) -> Ports:
     field, mine, theirs = (
         ("ingress", "to", "from") if direction == INGRESS else ("egress", "from", "to")
     )
-    known = {pod.name: pod for pod in platform.declared}
     here = [one for one in platform.declarers if one.namespace == own.namespace]
     found, isolated = Ports(), any(one.closed for one in here)
-    if isolated and direction == EGRESS and means(known, "dns", end, own.namespace):
+    if isolated and direction == EGRESS and means(platform, "dns", end, own.namespace):
         found |= ports(PEERS["dns"]["ports"])
     for one in here:
         for pods, labels in one.pods.items():
@@ -182,7 +188,11 @@ def declared(platform: Platform, direction: str, own: Pod, end: End) -> Ports:
             isolated = True
             for flow in one.flows[field]:
                 fits = platform.places.intersection(flow.get("places", platform.places))
-                if flow[mine] == pods and fits and means(known, flow[theirs], end, own.namespace):
+                if (
+                    flow[mine] == pods
+                    and fits
+                    and means(platform, flow[theirs], end, own.namespace)
+                ):
                     found |= ports(flow.get("ports", PEERS.get(flow[theirs], {}).get("ports", [])))
     return found if isolated else EVERY
 
@@ -211,9 +221,9 @@ def differences(platform: Platform) -> list[tuple[str, str, End, str, str]]:
     found = []
     for own, end, direction in product(pods, platform.ends, DIRECTIONS):
         passes = let_through(platform, direction, own, end)
-        wanted = declared(platform, direction, own, end)
-        if passes - wanted or wanted - passes:
-            found.append((direction, own.name, end, str(passes - wanted), str(wanted - passes)))
+        asked = declared(platform, direction, own, end)
+        if passes - asked or asked - passes:
+            found.append((direction, own.name, end, str(passes - asked), str(asked - passes)))
     return found
 
 
