@@ -93,7 +93,7 @@ def components() -> str:
     for engine in ("flux", "argocd"):
         for tier in tiers:
             chosen = {"engine": engine, "tier": tier, "clusters": clusters, "teams": TEAMS}
-            plan = Plan.of(copier_adapter.resolve(blueprint, chosen)["plan"])
+            plan = Plan.of(copier_adapter.plan(blueprint, chosen))
             for part in plan.components:
                 chart = f"{part.chart.name} {part.chart.version}" if part.chart else ""
                 text = f"| {part.name} | {part.layer} | {chart} | {part.summary} |"

@@ -13,6 +13,7 @@ import copier
 import yaml
 
 from groundplan import copier_adapter, documents
+from groundplan.catalogue import practices
 from groundplan.gitops import load_clusters
 from groundplan.template import Template
 from groundplan.tree import Tree
@@ -90,6 +91,11 @@ CLUSTERS: dict[str, dict[str, Any]] = {
         "service_cidr": "10.31.0.0/16",
     },
 }
+READY = {
+    name: list(practice.levels)[-1] if practice.levels else 100
+    for name, practice in practices(Template(ROOT, "v0")).items()
+}
+"""Of an organisation that is as far as anyone can be, so that every tier is open to it."""
 TEAMS = [
     {
         "name": "payments",
@@ -118,7 +124,8 @@ def rendered(engine: str = "flux", tier: str = "small", places: tuple[str, ...] 
     gives in a quarter of the time.
     """
     clusters = [CLUSTERS[place] for place in places]
-    answers = {"engine": engine, "tier": tier, "clusters": clusters, "teams": TEAMS}
+    answers: dict[str, Any] = {"engine": engine, "tier": tier, "clusters": clusters}
+    answers |= {"teams": TEAMS, "practices": READY}
     answers |= EVERYTHING if tier == "enterprise" else {}
     with TemporaryDirectory() as folder:
         copier_adapter.render(Template(ROOT, "v0"), answers, Path(folder, "rendered"))

@@ -12,13 +12,14 @@ import yaml
 from groundplan import copier_adapter
 from groundplan.template import Template
 from groundplan.tree import Tree
-from tests.rendering import CLUSTERS, ENGINES, ROOT, TEAMS, one, rendered
+from tests.rendering import CLUSTERS, ENGINES, READY, ROOT, TEAMS, one, rendered
 
 
 def route(contact: str) -> Any:
     """The route of the only namespace of a team with this contact."""
     team = {"name": "shop", "namespaces": ["shop"], "contact": contact}
     answers = {"tier": "growing", "clusters": [CLUSTERS["kind"]], "teams": [team]}
+    answers |= {"practices": READY}
     with TemporaryDirectory() as folder:
         copier_adapter.render(Template(ROOT, "v0"), answers, Path(folder, "rendered"))
         return one(Tree.read(Path(folder, "rendered")), "tenants/shop/shop/alert-route.yaml")

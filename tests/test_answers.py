@@ -156,7 +156,7 @@ def test_what_a_template_refuses_by_itself_is_an_answers_error() -> None:
 def test_a_plan_says_why_each_component_is_there() -> None:
     plan = Plan.of(copier_adapter.resolve(BLUEPRINT, {})["plan"])
 
-    assert plan.tier == "small"
+    assert plan.tier.name == "small"
     assert plan.components
     for component in plan.components:
         assert plan.because(component.name).startswith("tier small lists it")

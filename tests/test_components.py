@@ -15,6 +15,7 @@ from tests.rendering import (
     ENGINES,
     EVERYTHING,
     PLACES,
+    READY,
     TEAMS,
     TIERS,
     parsed,
@@ -38,6 +39,7 @@ def components(engine: str, tier: str = "enterprise") -> dict[str, Any]:
         "clusters": [CLUSTERS[p] for p in PLACES],
         "teams": TEAMS,
         **(EVERYTHING if tier == "enterprise" else {}),
+        "practices": READY,
     }
     plan = copier_adapter.resolve(template.locate(), answers)["plan"]
     return {component["name"]: component for component in plan["components"]}

@@ -15,7 +15,7 @@ import yaml
 from groundplan import copier_adapter
 from groundplan.template import Template
 from groundplan.tree import Tree
-from tests.rendering import CLUSTERS, ENGINES, ROOT, TEAMS, TIERS, on_clusters, one, parsed
+from tests.rendering import CLUSTERS, ENGINES, READY, ROOT, TEAMS, TIERS, on_clusters, one, parsed
 
 FLEET = [
     CLUSTERS["eks"] | {"name": "hub"},
@@ -31,7 +31,8 @@ DELIVERING = [
 @cache
 def fleet(**answers: str) -> Tree:
     """A repository for three clusters in two environments, and two teams."""
-    chosen = {"tier": "enterprise", "clusters": FLEET, "teams": DELIVERING, **answers}
+    chosen = {"tier": "enterprise", "practices": READY, "clusters": FLEET, "teams": DELIVERING}
+    chosen |= answers
     with TemporaryDirectory() as folder:
         copier_adapter.render(Template(ROOT, "v0"), chosen, Path(folder, "rendered"))
         return Tree.read(Path(folder, "rendered"))
@@ -212,7 +213,7 @@ def test_controllers_are_as_many_as_the_clusters_need(
         CLUSTERS["kind"] | {"name": f"c{number}", "pod_cidr": f"10.{number}.0.0/16"}
         for number in range(clusters)
     ]
-    answers = {"engine": "argocd", "tier": "enterprise", "clusters": many}
+    answers = {"engine": "argocd", "tier": "enterprise", "practices": READY, "clusters": many}
     copier_adapter.render(Template(ROOT, "v0"), answers, tmp_path / "rendered")
     values = one(Tree.read(tmp_path / "rendered"), "components/argo-cd/values.yaml")
 

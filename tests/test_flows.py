@@ -25,7 +25,7 @@ from groundplan.posture.network.policies import DIRECTIONS, EGRESS, INGRESS, rea
 from groundplan.posture.network.ports import EVERY, Ports, numbers
 from groundplan.posture.network.scene import Scene
 from groundplan.posture.selectors import selects
-from tests.rendering import BLUEPRINTS, CLUSTERS, ENGINES, EVERYTHING, TEAMS, TIERS, rendered
+from tests.rendering import BLUEPRINTS, CLUSTERS, ENGINES, EVERYTHING, READY, TEAMS, TIERS, rendered
 
 PEERS = yaml.safe_load((BLUEPRINTS / "lib" / "network-peers.yaml").read_text())
 TEAM = yaml.safe_load((BLUEPRINTS / "lib" / "team-flows.yaml").read_text())
@@ -94,6 +94,7 @@ def platforms(engine: str, tier: str, places: tuple[str, ...]) -> list[Platform]
         "tier": tier,
         "clusters": [CLUSTERS[place] for place in places],
         "teams": TEAMS,
+        "practices": READY,
         **(EVERYTHING if tier == "enterprise" else {}),
     }
     plan = copier_adapter.resolve(template.locate(), answers)["plan"]

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import jinja2
 import pytest
@@ -19,10 +20,11 @@ from prompt_toolkit.input import create_pipe_input
 from prompt_toolkit.output import DummyOutput
 
 from groundplan import cli, copier_adapter, template
-from groundplan.answers import Answers, read
+from groundplan.answers import Answers, checked, questions, read
 from groundplan.cli import wizard
 from groundplan.copier_adapter import quick
 from groundplan.errors import AnswersError, ExitCode, TemplateError, ToolError, UsageError
+from groundplan.plan import Plan
 from groundplan.scaffold import create
 from groundplan.template import Template
 
@@ -430,6 +432,7 @@ import sys, time
 from pathlib import Path
 from groundplan import copier_adapter, template
 from groundplan.answers import Answers
+from groundplan.plan import Plan
 from groundplan.scaffold import create
 
 def render(_, __, folder, ___):
@@ -516,8 +519,6 @@ def test_without_a_terminal_somebody_must_say_the_answers(tmp_path: Path) -> Non
 
 @pytest.mark.parametrize("option", ["engine", "tier"])
 def test_the_help_names_every_choice(option: str) -> None:
-    from groundplan.answers import questions
-
     choices = next(q.choices for q in questions(BLUEPRINT) if q.name == option)
     help_text = " ".join(invoke("--help").stdout.split())
 
@@ -527,16 +528,17 @@ def test_the_help_names_every_choice(option: str) -> None:
 # The wizard
 
 
-def answer(keys: str, given: dict[str, str]) -> dict[str, object]:
+def answer(keys: str, given: dict[str, Any]) -> dict[str, Any]:
     with create_pipe_input() as pipe, create_app_session(input=pipe, output=DummyOutput()):
         pipe.send_text(keys)
+        pipe.close()  # so that one question too many is a failure, not a wait
         return dict(wizard.ask(BLUEPRINT, given).values)
 
 
 def test_the_wizard_takes_the_defaults() -> None:
-    """Organisation, repository, tier, kubernetes, domain, engine, secrets, cluster, no team."""
+    """Ten questions, a cluster, no team, three contacts, three practices."""
     clusters = ENTER * 5 + "n"
-    keys = ENTER * 7 + clusters + "n" + ENTER * 3
+    keys = ENTER * 10 + clusters + "n" + ENTER * 3 + ENTER * 3
 
     found = answer(keys, {})
 
@@ -549,9 +551,9 @@ def test_the_wizard_takes_the_defaults() -> None:
 def test_the_wizard_asks_what_a_place_needs() -> None:
     up = "\x1b[A"
     clusters = ENTER + up + ENTER * 4 + "acme-production" + ENTER + "europe-west3" + ENTER + "n"
-    keys = ENTER * 7 + clusters + "n" + ENTER * 3
+    keys = ENTER * 10 + clusters + "n" + ENTER * 3 + ENTER * 3
 
-    [cluster] = answer(keys, {})["clusters"]  # type: ignore[misc]
+    [cluster] = answer(keys, {})["clusters"]
 
     assert (cluster["place"], cluster["project"]) == ("gke", "acme-production")
     assert list(cluster)[-2:] == ["project", "region"]
@@ -560,10 +562,10 @@ def test_the_wizard_asks_what_a_place_needs() -> None:
 def test_the_wizard_asks_what_depends_on_an_answer() -> None:
     key = "age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p"
     backspace = "\x7f"
-    keys = backspace * 4 + "globex" + ENTER + ENTER * 4
-    keys += DOWN + ENTER + key + ENTER
+    keys = backspace * 4 + "globex" + ENTER + ENTER * 5
+    keys += DOWN + ENTER + key + ENTER + ENTER * 2
     keys += ENTER * 5 + "n" + "y" + "search" + ENTER + "search index" + ENTER
-    keys += "search@globex.example" + ENTER + "n" + ENTER * 3
+    keys += "search@globex.example" + ENTER + "n" + ENTER * 3 + ENTER * 3
 
     found = answer(keys, {"engine": "flux"})
 
@@ -574,4 +576,32 @@ def test_the_wizard_asks_what_depends_on_an_answer() -> None:
     assert found["teams"] == [
         {"name": "search", "namespaces": ["search", "index"], "contact": "search@globex.example"}
     ]
-    assert found["contacts"]["oncall"] == "platform-oncall@globex.example"  # type: ignore[index]
+    assert found["contacts"]["oncall"] == "platform-oncall@globex.example"
+
+
+def test_the_wizard_asks_for_what_the_tier_counts_on_and_who_accepts_what_is_missing() -> None:
+    resolved = copier_adapter.resolve(BLUEPRINT, {})
+    asked = {question.name for question in questions(BLUEPRINT) if not question.computed}
+    left_out = {"practices", "accepted_risks", "sops_recipient", "artifact"}
+    given = {name: resolved[name] for name in asked - left_out}
+    people, first, others = "\x7f" + "2" + ENTER, ENTER, ENTER * 8
+    accepted = "y" + "@acme/cto" + ENTER + "We hire." + ENTER + "2099-05-31" + ENTER
+
+    found = answer(
+        first + people + others + accepted + accepted + "n" * 7, {**given, "tier": "growing"}
+    )
+
+    assert found["practices"]["platform_people"] == 2
+    assert found["practices"]["on_call"] == "working_hours"
+    risk = {"owner": "@acme/cto", "reason": "We hire.", "expires": "2099-05-31"}
+    assert found["accepted_risks"] == [
+        {"what": "investment", **risk},
+        {"what": "platform_people", **risk},
+    ]
+    with pytest.raises(AnswersError) as caught:
+        checked(Answers(found), BLUEPRINT, prerequisites=plan_of(found).prerequisites)
+    assert {problem.id for problem in caught.value.problems} == {"answers.prerequisite-unmet"}
+
+
+def plan_of(answers: dict[str, Any]) -> Plan:
+    return Plan.of(copier_adapter.plan(BLUEPRINT, answers))

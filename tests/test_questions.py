@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import re
+from datetime import date
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.rendering import CLUSTERS, ENGINES, TEAMS, answers_of, one, parsed, render
+from tests.rendering import CLUSTERS, ENGINES, READY, TEAMS, answers_of, one, parsed, render
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+
+RISK = {"what": "on_call", "owner": "@acme/cto", "reason": "We hire.", "expires": "2099-05-31"}
+LACKING = {"practices": READY | {"on_call": "nobody"}}
 
 
 @pytest.mark.parametrize("engine", ENGINES)
@@ -75,6 +80,17 @@ def test_defaults_give_the_small_tier_with_flux_on_one_cluster(tmp_path: Path) -
         ({"contacts": {"platform": "@acme/platform"}}, 'Contact "oncall" is missing'),
         ({"contacts": {"platform": "@a\n- b", "oncall": "c", "security": "d"}}, "give in one line"),
         ({"organisation": "acme\n"}, "is no DNS label"),
+        ({"practices": ["on_call"]}, "Give a mapping"),
+        ({"practices": {"oncall": "always"}}, 'No practice is called "oncall"'),
+        ({"practices": {"on_call": "sometimes"}}, 'Practice "on_call" is "sometimes"'),
+        ({"practices": {"regions": "many"}}, 'Practice "regions" is "many"; give a number'),
+        ({"tier": "growing"}, "tier growing needs on_call: always, and it is working_hours"),
+        ({"tier": "growing", "practices": {}}, "component policies needs security: contact"),
+        ({"accepted_risks": [RISK]}, '"on_call" needs no acceptance'),
+        ({**LACKING, "accepted_risks": [RISK, RISK]}, "are about the same practice"),
+        ({**LACKING, "accepted_risks": [RISK | {"owner": ""}]}, 'risk "on_call" has no owner'),
+        ({**LACKING, "accepted_risks": [RISK | {"reason": "a\nb"}]}, "has no reason"),
+        ({**LACKING, "accepted_risks": [RISK | {"expires": "soon"}]}, "does not expire"),
     ],
 )  # fmt: skip
 def test_an_answer_that_cannot_be_rendered_is_refused_in_a_sentence(
@@ -83,3 +99,37 @@ def test_an_answer_that_cannot_be_rendered_is_refused_in_a_sentence(
     with pytest.raises(ValueError, match=re.escape(sentence)):
         render(tmp_path / "refused", **answers)
     assert not (tmp_path / "refused").exists()
+
+
+def test_an_accepted_risk_is_in_the_repository_and_its_readme(tmp_path: Path) -> None:
+    tree = render(tmp_path, **LACKING, accepted_risks=[RISK])
+
+    exception = one(tree, "posture/exceptions/on-call.yaml")
+    assert exception["kind"] == "PostureException"
+    assert exception["spec"] == {
+        "policies": ["prerequisite/on_call"],
+        "scope": {"clusters": ["local"]},
+        "owner": "@acme/cto",
+        "reason": "We hire.",
+        "expiresAt": "2099-05-31",
+    }
+    text = tree.files["posture/exceptions/on-call.yaml"].decode()
+    assert "# Tier small counts on on_call: working_hours" in text
+    assert "| @acme/cto | 2099-05-31 | We hire. |" in tree.files["README.md"].decode()
+    assert answers_of(tree)["accepted_risks"] == [RISK]
+
+
+def test_a_date_that_yaml_reads_as_one_renders_the_same_file(tmp_path: Path) -> None:
+    dated = RISK | {"expires": date(2099, 5, 31)}
+    trees = [
+        render(tmp_path / name, **LACKING, accepted_risks=[risk])
+        for name, risk in (("text", RISK), ("date", dated))
+    ]
+
+    assert len({tree.files["posture/exceptions/on-call.yaml"] for tree in trees}) == 1
+
+
+def test_numbers_stay_numbers_in_the_answers(tmp_path: Path) -> None:
+    practices = answers_of(render(tmp_path))["practices"]
+
+    assert practices["platform_people"] == 1

@@ -19,7 +19,7 @@ from groundplan.runners.kinds import discover
 from groundplan.template import Template
 from groundplan.verify.rehearsal import Rehearsal
 from tests.programs import program
-from tests.rendering import CLUSTERS, ENGINES, ROOT, TEAMS
+from tests.rendering import CLUSTERS, ENGINES, READY, ROOT, TEAMS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -72,6 +72,7 @@ def server(request: pytest.FixtureRequest) -> Iterator[ApiServer]:
     answers = {
         "engine": request.param,
         "tier": "enterprise",
+        "practices": READY,
         "clusters": [CLUSTERS["eks"]],
         "teams": [TEAMS[0] | {"repository": "https://github.com/acme/payments.git"}, TEAMS[1]],
     }

@@ -20,7 +20,7 @@ from groundplan import releases as carried
 from groundplan.errors import ExitCode
 from groundplan.updates import checkout, migrations, proposal, writing
 from tests import releases
-from tests.rendering import ENGINES, TIERS
+from tests.rendering import ENGINES, READY, TIERS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -464,7 +464,9 @@ def test_no_question_or_choice_vanishes_without_a_migration() -> None:
 def test_every_pair_of_tiers_equals_a_fresh_render(
     engine: str, tier: str, to: str, tmp_path: Path
 ) -> None:
-    folder = commit(render("v1.0.0", tmp_path / "platform", engine=engine, tier=tier))
+    folder = commit(
+        render("v1.0.0", tmp_path / "platform", engine=engine, tier=tier, practices=READY)
+    )
     found = checkout.find(folder)
     proposed = proposal.propose(
         found, carried.locate(), "v2.0.0", lambda values: {**values, "tier": to}

@@ -1,12 +1,16 @@
-"""The template's data about components, tiers and policies, typed."""
+"""The template's data about components, tiers, practices and policies, typed."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from groundplan import documents
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from groundplan.template import Template
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +39,10 @@ class Component:
     chart: Chart | None
     places: tuple[str, ...]
     """Where the clusters are that have it; empty when all have it."""
+    requests: Mapping[str, Any]
+    """Kubernetes quantities of cpu, memory and storage that it asks of a cluster."""
+    load_balancers: int
+    """How many it asks of a cluster's place."""
 
     @classmethod
     def of(cls, name: str, said: Mapping[str, Any]) -> Component:
@@ -51,7 +59,87 @@ class Component:
             scope=said.get("scope") or "platform",
             chart=Chart(chart["name"], chart["repository"], chart["version"]) if chart else None,
             places=tuple(said.get("places") or ()),
+            requests=said.get("requests") or {},
+            load_balancers=said.get("load_balancers") or 0,
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Practice:
+    """Something that an organisation has or does, and how far."""
+
+    name: str
+    title: str
+    aspect: str
+    """Of the CNCF Platform Engineering Maturity Model."""
+    question: str
+    closes: str
+    """Who can bring it further."""
+    levels: Mapping[str, str]
+    """What each level means, the least first; empty when it is a number."""
+    counts: str
+    """What the number counts; empty when it has levels."""
+
+    @classmethod
+    def of(cls, name: str, said: Mapping[str, Any]) -> Practice:
+        """Read one entry of the template's practices."""
+        return cls(
+            name=name,
+            title=said["title"],
+            aspect=said["aspect"],
+            question=said["question"],
+            closes=said["closes"],
+            levels=said.get("levels") or {},
+            counts=said.get("counts") or "",
+        )
+
+    @property
+    def least(self) -> str | int:
+        """What counts when nothing was said."""
+        return next(iter(self.levels), 0)
+
+
+def read(template: Template, name: str) -> Any:
+    """The content of one of the template's data files that has no expressions in it.
+
+    Args:
+        template: Whose data is read.
+        name: The file's path below `blueprints`, with `/`.
+
+    Raises:
+        YamlError: The file is not strict YAML.
+    """
+    return documents.load((template.root / "blueprints" / name).read_bytes(), name)
+
+
+def practices(template: Template) -> dict[str, Practice]:
+    """What the template asks an organisation about itself, by name."""
+    content = read(template, "practices.yaml")
+    return {name: Practice.of(name, said) for name, said in content.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class Prerequisite:
+    """What a tier or component counts on, and whether the organisation has it."""
+
+    practice: str
+    least: str | int
+    """The level or number that will do."""
+    why: str
+    by: str
+    """Who counts on it, such as `tier growing` or `component velero`."""
+    have: str | int
+    """The level or number that the organisation has."""
+    met: bool
+    sentence: str
+    """What it means."""
+    closes: str
+    """Who can bring it further."""
+
+    @classmethod
+    def of(cls, said: Mapping[str, Any]) -> Prerequisite:
+        """Read one prerequisite of a plan."""
+        return cls(**{name: said[name] for name in cls.__slots__})
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,19 +149,14 @@ class Tier:
     name: str
     title: str
     summary: str
-    components: tuple[str, ...]
-    prerequisites: tuple[str, ...]
-    """What an organisation should have before it chooses this tier."""
+    suits: Mapping[str, int]
+    """Up to how many teams, clusters or regions it is meant for, by practice."""
 
     @classmethod
     def of(cls, name: str, said: Mapping[str, Any]) -> Tier:
         """Read a tier's data file."""
         return cls(
-            name,
-            said.get("title") or name,
-            said.get("summary") or "",
-            tuple(said["components"]),
-            tuple(said.get("prerequisites") or ()),
+            name, said.get("title") or name, said.get("summary") or "", said.get("suits") or {}
         )
 
 

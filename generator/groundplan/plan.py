@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from groundplan.answers.combinations import SYSTEM_NAMESPACES
-from groundplan.catalogue import Component
+from groundplan.catalogue import Component, Prerequisite, Tier
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -16,14 +16,23 @@ if TYPE_CHECKING:
 class Plan:
     """The components that a tier and the answers choose, in the order in which they arrive."""
 
-    tier: str
+    tier: Tier
     components: tuple[Component, ...]
+    prerequisites: tuple[Prerequisite, ...] = ()
+    """What the tier and the components count on, met or not."""
 
     @classmethod
     def of(cls, computed: Mapping[str, Any]) -> Plan:
         """Read the value that the template computes for its question `plan`."""
         components = tuple(Component.of(said["name"], said) for said in computed["components"])
-        return cls(str(computed["tier"]["name"]), components)
+        prerequisites = tuple(map(Prerequisite.of, computed["prerequisites"]))
+        tier = Tier.of(str(computed["tier"]["name"]), computed["tier"])
+        return cls(tier, components, prerequisites)
+
+    @property
+    def unmet(self) -> tuple[Prerequisite, ...]:
+        """What it counts on and the organisation has not got."""
+        return tuple(need for need in self.prerequisites if not need.met)
 
     def component(self, name: str) -> Component | None:
         """The component of this name, if it is planned."""
@@ -40,7 +49,7 @@ class Plan:
             name: Of a planned component.
             conditions: The answers that its data asks for, by question.
         """
-        reason = f"tier {self.tier} lists it"
+        reason = f"tier {self.tier.name} lists it"
         if conditions:
             said = (f"{question} is {value}" for question, value in conditions.items())
             reason += f" and {' and '.join(said)}"

@@ -10,6 +10,7 @@ import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -47,6 +48,8 @@ def create(
     answers: Answers,
     destination: Path,
     meanwhile: Callable[[], object] = lambda: None,
+    *,
+    today: date | None = None,
 ) -> Created:
     """Render a repository and commit it; the destination appears whole or not at all.
 
@@ -55,6 +58,7 @@ def create(
         answers: As given.
         destination: A folder that does not exist yet, or is empty.
         meanwhile: Called while git is at work, in a process of its own.
+        today: Accepted risks must not have expired then; the present day when left out.
 
     Raises:
         UsageError: `new.…`, when the destination cannot be used.
@@ -67,12 +71,14 @@ def create(
     destination = destination.absolute()
     require_vacant(destination)
     require()
-    usable = checked(answers, template)
+    today = today or date.today()
+    usable = checked(answers, template, today=today)
     repository = ""
 
     def approve(computed: Mapping[str, Any]) -> None:
         nonlocal repository
-        checked(answers, template, Plan.of(computed["plan"]).namespaces)
+        plan = Plan.of(computed["plan"])
+        checked(answers, template, plan.namespaces, plan.prerequisites)
         repository = str(computed["repository"])
 
     _make_parent(destination)

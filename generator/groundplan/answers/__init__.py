@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from groundplan import documents, places
+from groundplan.answers.acceptance import expired, fit_fields, unaccepted
 from groundplan.answers.combinations import SYSTEM_NAMESPACES, impossible
 from groundplan.answers.fields import (
     Fault,
@@ -19,12 +20,17 @@ from groundplan.answers.fields import (
     unknown_key,
     wrong_type,
 )
+from groundplan.catalogue import practices
 from groundplan.errors import AnswersError, TemplateError, UsageError
 from groundplan.template import UPSTREAM, Template, version_numbers
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+    from datetime import date
     from pathlib import Path
+
+    from groundplan.answers.fields import Kind
+    from groundplan.catalogue import Prerequisite
 
 COMMIT = "_commit"
 SOURCE = "_src_path"
@@ -115,6 +121,8 @@ def checked(
     answers: Answers,
     template: Template,
     reserved: Mapping[str, str] = SYSTEM_NAMESPACES,
+    prerequisites: Iterable[Prerequisite] | None = None,
+    today: date | None = None,
 ) -> Answers:
     """The answers that can be rendered: without copier's own keys, free of contradictions.
 
@@ -122,22 +130,33 @@ def checked(
         answers: As read.
         template: What is going to be rendered.
         reserved: Namespaces that no team can have, and who has them.
+        prerequisites: What the plan counts on, once it is known.
+        today: When risks are accepted anew, and must not have expired.
 
     Raises:
         AnswersError: One error for each fault, all of them at once.
     """
     asked = {question.name: question for question in questions(template)}
     told = _with_defaults(answers.values, asked.values())
-    fields = known_fields(places.read(template), told)
+    fields = fields_of(template, told)
     found = [
         *_origin(answers.values, template),
         *_each(answers.values, asked, fields),
         *impossible(told, reserved),
     ]
+    if prerequisites is not None:
+        found += unaccepted(answers.values, prerequisites)
+    if today is not None:
+        found += expired(answers.values, today)
     if found:
         raise AnswersError(tuple(_error(fault, answers) for fault in found))
     values = {key: value for key, value in answers.values.items() if key in asked}
     return Answers(values, answers.path, answers.text, str(answers.values.get(COMMIT, "")))
+
+
+def fields_of(template: Template, told: Mapping[str, Any]) -> Mapping[str, Kind]:
+    """What is known about answers beyond their question, after what was told: by question."""
+    return {**known_fields(places.read(template), told), **fit_fields(practices(template))}
 
 
 def _question(name: str, said: Any) -> Question:

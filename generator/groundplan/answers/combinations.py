@@ -52,6 +52,7 @@ def impossible(
     yield from _twice("team", teams)
     yield from _namespaces(teams, reserved)
     yield from _places_of_teams(teams, clusters)
+    yield from _twice("risk", _named(answers, "accepted_risks"), key="what")
 
 
 def _named(answers: Mapping[str, Any], question: str) -> list[tuple[Path, Mapping[str, Any]]]:
@@ -105,16 +106,18 @@ def _delivery(answers: Mapping[str, Any]) -> Iterator[Fault]:
         yield Fault(("signatures",), "answers.signatures-with-argocd", what, fix)
 
 
-def _twice(what: str, items: list[tuple[Path, Mapping[str, Any]]]) -> Iterator[Fault]:
+def _twice(
+    what: str, items: list[tuple[Path, Mapping[str, Any]]], key: str = "name"
+) -> Iterator[Fault]:
     seen: dict[str, Path] = {}
     for path, item in items:
-        name = item.get("name")
+        name = item.get(key)
         if not isinstance(name, str):
             continue
         if name in seen:
             text = f"the {what} {shown(name)} is already entry {seen[name][1]} of the list"
             fix = f"rename one {what} or remove it"
-            yield Fault((*path, "name"), f"answers.duplicate-{what}", text, fix)
+            yield Fault((*path, key), f"answers.duplicate-{what}", text, fix)
         seen.setdefault(name, path)
         if what == "team" and name == PLATFORM:
             text = f"{shown(name)} is the owner of what no team owns"

@@ -44,6 +44,13 @@ class Text:
 
 
 @dataclass(frozen=True, slots=True)
+class Number:
+    """A whole number, none or more."""
+
+    required: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class Record:
     """A mapping with these keys and no other."""
 
@@ -78,7 +85,7 @@ class Named:
     required: bool = True
 
 
-Kind = Text | Record | Many | Named
+Kind = Text | Number | Record | Many | Named
 Wrong = tuple[str, str, str]
 """Error id, what is wrong, and what to write instead."""
 
@@ -134,6 +141,8 @@ def faults(kind: Kind, value: Any, path: Path) -> Iterator[Fault]:
         case Text(), str():
             if wrong := kind.wrong(value):
                 yield Fault(path, *wrong)
+        case Number(), int() if value >= 0 and not isinstance(value, bool):
+            pass
         case Record(), dict():
             yield from _record(kind, value, path)
         case Many(item), list():
@@ -160,7 +169,8 @@ def unknown_key(path: Path, known: Iterable[str]) -> Fault:
     return Fault(path, "answers.unknown-key", f"no key is called {key}", suggestion(key, known))
 
 
-_NAMES = {Text: "a text", Record: "a mapping", Many: "a list", Named: "a mapping"}
+_NAMES: dict[type, str] = {Text: "a text", Number: "a whole number", Many: "a list"}
+_NAMES |= dict.fromkeys((Record, Named), "a mapping")
 
 
 def _record(kind: Record, value: dict[Any, Any], path: Path) -> Iterator[Fault]:

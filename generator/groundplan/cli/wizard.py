@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from groundplan.answers import Answers, Question
     from groundplan.answers.fields import Fault, Kind, Record, Text
+    from groundplan.catalogue import Practice, Prerequisite
+    from groundplan.plan import Plan
     from groundplan.template import Template
 
 
@@ -21,19 +23,69 @@ def ask(template: Template, given: Mapping[str, Any]) -> Answers:
         KeyboardInterrupt: The person gave up.
     """
     from groundplan import answers as answering
-    from groundplan import copier_adapter, places
-    from groundplan.answers.fields import known_fields
+    from groundplan import copier_adapter
+    from groundplan.catalogue import practices
 
-    here = places.read(template)
+    known_practices = practices(template)
     found = dict(given)
     for question in answering.questions(template):
         if question.computed or question.name in found:
             continue
         offered = copier_adapter.offer(template, question.name, found)
-        if offered is not None:
-            known = known_fields(here, found)
+        if offered is None:
+            continue
+        if question.name == "practices":
+            counted = {need.practice for need in _plan(template, found).prerequisites}
+            asked = [known_practices[name] for name in known_practices if name in counted]
+            found["practices"] = ask_practices(asked, offered.default)
+        elif question.name == "accepted_risks":
+            found["accepted_risks"] = _accept(_plan(template, found).unmet)
+        else:
+            known = answering.fields_of(template, found)
             found[question.name] = _answer(question, offered.default, known, found)
     return answering.Answers(found)
+
+
+def ask_practices(asked: Iterable[Practice], given: Mapping[str, Any]) -> dict[str, Any]:
+    """Ask how far an organisation is in each of these, and keep what was given of others."""
+    from groundplan.answers.fields import Number
+
+    found = dict(given)
+    for practice in asked:
+        click.echo(f"\n{practice.question}", err=True)
+        default = given.get(practice.name, practice.least)
+        if practice.levels:
+            labels = {sentence: level for level, sentence in practice.levels.items()}
+            found[practice.name] = _choose(practice.title, labels, default)
+        else:
+            found[practice.name] = _fill(Number(), practice.title, default)
+    return found
+
+
+def _plan(template: Template, found: Mapping[str, Any]) -> Plan:
+    from groundplan import copier_adapter
+    from groundplan.plan import Plan
+
+    return Plan.of(copier_adapter.plan(template, found))
+
+
+def _accept(unmet: Iterable[Prerequisite]) -> list[dict[str, Any]]:
+    """Ask who answers for what is missing; what nobody accepts will be refused."""
+    import questionary
+
+    from groundplan.answers.acceptance import ACCEPTANCE
+
+    missing: dict[str, list[Prerequisite]] = {}
+    for need in unmet:
+        missing.setdefault(need.practice, []).append(need)
+    accepted: list[dict[str, Any]] = []
+    for practice, needs in missing.items():
+        for need in needs:
+            click.echo(f"\n{need.by} counts on this: {need.sentence}", err=True)
+            click.echo(f"Not so here ({need.have}). {need.closes} can change that.", err=True)
+        if questionary.confirm("Accept that in writing?", default=False).unsafe_ask():
+            accepted.append({"what": practice, **_record(ACCEPTANCE, "risk", {}, {})})
+    return accepted
 
 
 def _answer(
@@ -63,11 +115,13 @@ def _contradictions(name: str, answers: Mapping[str, Any]) -> Iterator[Fault]:
 
 def _fill(kind: Kind, name: str, default: Any) -> Any:
     """Ask for a value of this kind."""
-    from groundplan.answers.fields import Many, Named, Record, Text
+    from groundplan.answers.fields import Many, Named, Number, Record, Text
 
     match kind:
         case Text():
             return _checked_text(kind, name, default or "")
+        case Number():
+            return _number(name, default or 0)
         case Record():
             return _record(kind, name, default or {}, {})
         case Many(item=Text() as item):
@@ -135,6 +189,15 @@ def _checked_text(kind: Text, name: str, default: str) -> str:
         return f"{wrong[1]}; {wrong[2]}" if wrong else True
 
     return str(questionary.text(name, default=default, validate=verdict).unsafe_ask())
+
+
+def _number(name: str, default: int) -> int:
+    import questionary
+
+    def verdict(value: str) -> bool | str:
+        return value.isdecimal() or "write a whole number"
+
+    return int(questionary.text(name, default=str(default), validate=verdict).unsafe_ask())
 
 
 def _text(name: str, default: str) -> str:

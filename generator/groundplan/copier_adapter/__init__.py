@@ -146,6 +146,17 @@ def unasked(template: Template, answers: Mapping[str, Any]) -> frozenset[str]:
     return found
 
 
+def plan(template: Template, answers: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What the template plans for these answers, even when it will not render it for them.
+
+    Raises:
+        AnswersError: `answers.refused`, when a question before the plan says no.
+        TemplateError: The questions cannot be read or computed.
+    """
+    computed: Mapping[str, Any] = _quick().plan(template, answers)
+    return computed
+
+
 def offer(template: Template, question: str, answers: Mapping[str, Any]) -> Offer | None:
     """The default of a question after these answers, or None when it is not asked then.
 

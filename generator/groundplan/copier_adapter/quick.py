@@ -24,6 +24,9 @@ from groundplan.template import UPSTREAM, Template
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
+PLAN = "plan"
+"""The question that the template answers from all that come before it."""
+
 _REPLACED = {
     copier_main.Worker: (
         "_ask",
@@ -77,6 +80,19 @@ def unasked(template: Template, answers: Mapping[str, Any]) -> frozenset[str]:
         return frozenset(worker.answers.hidden)
 
 
+def plan(template: Template, answers: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What would be planned for these answers, also where a later question refuses it."""
+    with working(template, answers, Path(os.devnull)) as worker:
+        try:
+            with copier.Phase.use(copier.Phase.PROMPT):
+                worker._ask()
+        except ValueError:
+            if PLAN not in worker.answers.combined:
+                raise
+        computed: Mapping[str, Any] = worker.answers.combined[PLAN]
+        return computed
+
+
 @dataclass(frozen=True, slots=True)
 class Offer:
     """What the template suggests as an answer."""
@@ -114,11 +130,17 @@ class Renderer(copier_main.Worker):
         inside = vars(copier_main)
         asked = inside["Question"]
         inside["Question"] = _Question
+        approve = vars(self).get("approve", lambda _: None)
         try:
             super()._ask()
+        except ValueError:
+            # The template refuses an answer in its words; who must agree may have better ones.
+            if PLAN in self.answers.combined:
+                approve(self.answers.combined)
+            raise
         finally:
             inside["Question"] = asked
-        vars(self).get("approve", lambda _: None)(self.answers.combined)
+        approve(self.answers.combined)
 
     @cached_property
     def jinja_env(self) -> Any:
