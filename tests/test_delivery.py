@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import re
 from functools import cache
+from itertools import product
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
 import yaml
+from click.testing import CliRunner
 
 from groundplan import copier_adapter
+from groundplan.cli import main
 from groundplan.template import Template
 from groundplan.tree import Tree
 from tests.rendering import CLUSTERS, ENGINES, READY, ROOT, TEAMS, TIERS, on_clusters, one, parsed
@@ -295,3 +299,75 @@ def test_security_agrees_to_policies() -> None:
     assert github[-2:] == ["* @acme/platform", "/components/policies/ security@acme.example"]
     assert "[Platform]\n* @acme/platform\n" in gitlab
     assert "[Security]\n/components/policies/ security@acme.example\n" in gitlab
+
+
+# --- the rendered repository passes what it asks of others
+
+
+@pytest.fixture(scope="module", params=list(product(ENGINES, ("github", "gitlab"))))
+def checkout(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A repository of each engine on each forge, on disk."""
+    engine, forge = request.param
+    root = tmp_path_factory.mktemp("checkout")
+    for path, content in fleet(engine=engine, forge=forge).files.items():
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        (root / path).write_bytes(content)
+    return root
+
+
+def commands(root: Path) -> list[list[str]]:
+    """The commands of groundplan that a repository's pipeline and hooks run."""
+    hooks = yaml.safe_load((root / ".pre-commit-config.yaml").read_text())["repos"]
+    lines = [hook["entry"] for repo in hooks for hook in repo["hooks"] if "entry" in hook]
+    github = root / ".github/workflows/validate.yaml"
+    if github.exists():
+        jobs = yaml.safe_load(github.read_text())["jobs"].values()
+        lines += [step["run"] for job in jobs for step in job["steps"] if "run" in step]
+    else:
+        lines += yaml.safe_load((root / ".gitlab-ci.yml").read_text())["check"]["script"]
+    found = [re.search(r"\bgroundplan (check[^>]*)", line) for line in lines]
+    return [match[1].split() for match in found if match]
+
+
+def test_the_pipeline_and_the_hooks_of_a_repository_pass(
+    checkout: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(checkout)
+    run = commands(checkout)
+
+    assert len(run) == 2
+    for words in run:
+        done = CliRunner().invoke(main, words)
+        assert done.exit_code == 0, (words, done.output)
+
+
+@pytest.mark.parametrize(
+    "hook",
+    [
+        "check_merge_conflict",
+        "detect_private_key",
+        "end_of_file_fixer",
+        "trailing_whitespace_fixer",
+    ],
+)
+def test_every_file_passes_the_published_hooks(
+    checkout: Path, hook: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    module = importlib.import_module(f"pre_commit_hooks.{hook}")
+    ids = (checkout / ".pre-commit-config.yaml").read_text()
+    files = [str(path) for path in checkout.rglob("*") if path.is_file()]
+    options = ["--assume-in-merge"] if hook == "check_merge_conflict" else []
+
+    assert (
+        f"id: {hook.removesuffix('_fixer') if 'white' in hook else hook}".replace("_", "-") in ids
+    )
+    assert module.main([*options, *files]) == 0, capsys.readouterr().out
+
+
+def test_renovate_reads_its_configuration(checkout: Path) -> None:
+    settings = json.loads((checkout / "renovate.json").read_text())
+    for manager in settings["customManagers"]:
+        for pattern in manager["managerFilePatterns"]:
+            compiled = re.compile(pattern.strip("/"))
+            files = [p.relative_to(checkout).as_posix() for p in checkout.rglob("*") if p.is_file()]
+            assert any(compiled.search(file) for file in files), pattern

@@ -43,7 +43,7 @@ def installations(clusters: Iterable[Cluster], store: ChartStore) -> Iterator[In
     for release in (r for cluster in clusters for unit in cluster.units for r in unit.releases):
         values: dict[str, Any] = {}
         for layer in release.values:
-            values = _over(values, layer.body)
+            values = merged(values, layer.body)
         key = (release.origin, release.chart, release.version, marshal.dumps(values, 2))
         if key in seen:
             continue
@@ -53,16 +53,16 @@ def installations(clusters: Iterable[Cluster], store: ChartStore) -> Iterator[In
         yield Installation(release, chart, verdict)
 
 
-def _over(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+def merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
     """Lay values over others as Helm does: objects are merged, everything else is replaced."""
-    merged = dict(below)
+    laid = dict(below)
     for key, value in above.items():
-        under = merged.get(key)
+        under = laid.get(key)
         if isinstance(value, Mapping) and isinstance(under, Mapping):
-            merged[key] = _over(under, value)
+            laid[key] = merged(under, value)
         else:
-            merged[key] = value
-    return merged
+            laid[key] = value
+    return laid
 
 
 def _has(body: Any, parts: list[str]) -> bool:

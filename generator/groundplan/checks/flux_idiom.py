@@ -2,56 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+import posixpath
+import re
 from typing import TYPE_CHECKING, Any
 
 from groundplan.checks import Check
-from groundplan.findings import Outcome, Passed, Severity
+from groundplan.checks._advice import Advice, Fault, of_spec
+from groundplan.findings import Location, Outcome, Passed, Severity
+from groundplan.gitops.scene import dig, maps, section
 
 if TYPE_CHECKING:
-    from groundplan.repository import Repository
+    from collections.abc import Iterator, Mapping
+
+    from groundplan.repository import Repository, Subject
 
 HELM = "helm.toolkit.fluxcd.io"
+IMAGE = "image.toolkit.fluxcd.io"
 KUSTOMIZE = "kustomize.toolkit.fluxcd.io"
+NOTIFICATION = "notification.toolkit.fluxcd.io"
+OPERATOR = "fluxcd.controlplane.io"
 SOURCE = "source.toolkit.fluxcd.io"
-
-Fault = tuple[str, str]
-"""A JSON pointer and what is wrong there."""
-
-
-@dataclass(frozen=True, slots=True)
-class Advice:
-    """A rule about single objects."""
-
-    id: str
-    title: str
-    severity: Severity
-    remediation: str
-    group: str
-    kinds: tuple[str, ...]
-    faults: Callable[[Mapping[str, Any]], Iterator[Fault]]
-    """Looks at `spec`."""
-
-    def check(self) -> Check:
-        """Make the check."""
-
-        def run(repository: Repository) -> Iterator[Outcome]:
-            for (group, _, kind), subjects in repository.subjects.items():
-                if group != self.group or kind not in self.kinds:
-                    continue
-                for subject in subjects:
-                    resource = subject.resource
-                    spec = resource.body.get("spec")
-                    faults = tuple(self.faults(spec)) if isinstance(spec, Mapping) else ()
-                    for pointer, fault in faults:
-                        place = repository.locate(resource.origin, f"/spec{pointer}")
-                        yield check.fail(f"{resource.id} {fault}", place, resource.id)
-                    if not faults:
-                        yield Passed()
-
-        check = Check(self.id, self.title, self.severity, self.remediation, run)
-        return check
+WATCH = "reconcile.fluxcd.io/watch"
+_CLOUD_REGISTRY = re.compile(
+    r"\.dkr\.ecr\.|\.azurecr\.io(/|$)|-docker\.pkg\.dev(/|$)|(//|\.)gcr\.io(/|$)"
+)
 
 
 def _oci_repository(spec: Mapping[str, Any]) -> Iterator[Fault]:
@@ -105,6 +79,33 @@ def _insecure_source(spec: Mapping[str, Any]) -> Iterator[Fault]:
         yield "/url", "is read over an unprotected connection"
 
 
+def _size(spec: Mapping[str, Any]) -> Iterator[Fault]:
+    if not section(spec, "cluster").get("size"):
+        yield "/cluster", "does not say how large its controllers are"
+
+
+def _unverified(spec: Mapping[str, Any]) -> Iterator[Fault]:
+    if section(spec, "sync").get("kind") == "OCIRepository":
+        patches = "".join(
+            str(patch.get("patch", "")) for patch in maps(spec, "kustomize", "patches")
+        )
+        if "verify" not in patches:
+            yield "/sync", "applies artifacts whoever pushed them"
+
+
+def _push_branch(spec: Mapping[str, Any]) -> Iterator[Fault]:
+    git = section(spec, "git")
+    pushed = dig(git, "push", "branch")
+    if not pushed or pushed == dig(git, "checkout", "ref", "branch"):
+        yield "/git", "pushes to the branch that clusters follow, reviewed by nobody"
+
+
+def _registry_identity(spec: Mapping[str, Any]) -> Iterator[Fault]:
+    place, provider = str(spec.get("url", "")), spec.get("provider", "generic")
+    if _CLOUD_REGISTRY.search(place) and provider == "generic":
+        yield "/url", "reads a cloud's registry with a password of its own"
+
+
 ADVICE = (
     Advice(
         "FLX001",
@@ -113,7 +114,7 @@ ADVICE = (
         "Replace it by an OCIRepository and name that in the HelmRelease's `chartRef`.",
         SOURCE,
         ("HelmRepository",),
-        _oci_repository,
+        of_spec(_oci_repository),
     ),
     Advice(
         "FLX002",
@@ -122,7 +123,7 @@ ADVICE = (
         "Set `storageNamespace` to the target namespace, so that the `helm` command finds it.",
         HELM,
         ("HelmRelease",),
-        _release_storage,
+        of_spec(_release_storage),
     ),
     Advice(
         "FLX003",
@@ -131,7 +132,7 @@ ADVICE = (
         "Add a Namespace object: Helm's has no labels, and nobody removes it.",
         HELM,
         ("HelmRelease",),
-        _create_namespace,
+        of_spec(_create_namespace),
     ),
     Advice(
         "FLX004",
@@ -140,7 +141,7 @@ ADVICE = (
         "Set `driftDetection.mode: enabled`, with `ignore` for what autoscalers change.",
         HELM,
         ("HelmRelease",),
-        _drift,
+        of_spec(_drift),
     ),
     Advice(
         "FLX005",
@@ -149,7 +150,7 @@ ADVICE = (
         "Set `upgrade.crds: CreateReplace`.",
         HELM,
         ("HelmRelease",),
-        _crd_upgrades,
+        of_spec(_crd_upgrades),
     ),
     Advice(
         "FLX006",
@@ -158,7 +159,7 @@ ADVICE = (
         "Set `install.strategy` and `upgrade.strategy`, such as `RetryOnFailure`.",
         HELM,
         ("HelmRelease",),
-        _remediation,
+        of_spec(_remediation),
     ),
     Advice(
         "FLX007",
@@ -167,7 +168,7 @@ ADVICE = (
         "Set `prune: true`, and annotate the objects that must stay.",
         KUSTOMIZE,
         ("Kustomization",),
-        _prune,
+        of_spec(_prune),
     ),
     Advice(
         "FLX008",
@@ -176,7 +177,7 @@ ADVICE = (
         "Set `timeout`, such as `5m`, and `retryInterval`, such as `2m`.",
         KUSTOMIZE,
         ("Kustomization",),
-        _retry,
+        of_spec(_retry),
     ),
     Advice(
         "FLX009",
@@ -185,7 +186,43 @@ ADVICE = (
         "Use an `https://`, `ssh://` or `oci://` address without `insecure`.",
         SOURCE,
         ("GitRepository", "HelmRepository", "OCIRepository", "Bucket"),
-        _insecure_source,
+        of_spec(_insecure_source),
+    ),
+    Advice(
+        "FLX012",
+        "A FluxInstance says how large its controllers are",
+        Severity.INFO,
+        "Set `cluster.size` to small, medium or large.",
+        OPERATOR,
+        ("FluxInstance",),
+        of_spec(_size),
+    ),
+    Advice(
+        "FLX015",
+        "Image updates go to a branch of their own",
+        Severity.LOW,
+        "Set `git.push.branch` to another branch than the one that is checked out.",
+        IMAGE,
+        ("ImageUpdateAutomation",),
+        of_spec(_push_branch),
+    ),
+    Advice(
+        "FLX016",
+        "Registries of a cloud are read by workload identity",
+        Severity.LOW,
+        "Set `provider` to aws, azure or gcp, and drop the password.",
+        SOURCE,
+        ("HelmRepository", "OCIRepository"),
+        of_spec(_registry_identity),
+    ),
+    Advice(
+        "FLX017",
+        "Artifacts that Flux begins with are signed",
+        Severity.LOW,
+        "Add `verify` to the source by a patch under `kustomize.patches`.",
+        OPERATOR,
+        ("FluxInstance",),
+        of_spec(_unverified),
     ),
 )
 
@@ -215,4 +252,99 @@ WAITS = Check(
     "Set `wait: true`, or list the HelmReleases in `healthChecks`.",
     _waits,
 )
-CHECKS = (*(advice.check() for advice in ADVICE), WAITS)
+
+
+def _kept_by_operator(repository: Repository) -> Iterator[Outcome]:
+    """Find controllers that are in the repository as manifests."""
+    found = [p for p in repository.tree.files if posixpath.basename(p) == "gotk-components.yaml"]
+    for path in found:
+        yield OPERATED.fail("Flux's controllers are kept as manifests", Location(path, 1, ""))
+    if not found and _all(repository, OPERATOR, "FluxInstance"):
+        yield Passed()
+
+
+def _watched(repository: Repository) -> Iterator[Outcome]:
+    """Find values that Flux reads and does not watch."""
+    watched = {
+        (subject.resource.id.kind, subject.resource.id.namespace, subject.resource.id.name): subject
+        for kind in ("ConfigMap", "Secret")
+        for subject in _all(repository, "", kind)
+    }
+    for group, kind, path in (
+        (HELM, "HelmRelease", ("spec", "valuesFrom")),
+        (KUSTOMIZE, "Kustomization", ("spec", "postBuild", "substituteFrom")),
+    ):
+        for subject in _all(repository, group, kind):
+            resource = subject.resource
+            for index, entry in enumerate(maps(resource.body, *path)):
+                named = (str(entry.get("kind")), resource.id.namespace, str(entry.get("name")))
+                values = watched.get(named)
+                if values is None:
+                    continue
+                if section(values.resource.body, "metadata", "labels").get(WATCH) == "Enabled":
+                    yield Passed()
+                else:
+                    pointer = "/" + "/".join((*path, str(index)))
+                    yield WATCHED.fail(
+                        f"{resource.id} sees changes of {named[0]} {named[2]} an interval later",
+                        repository.locate(resource.origin, pointer),
+                        resource.id,
+                    )
+
+
+def _own_namespace(repository: Repository) -> Iterator[Outcome]:
+    """Find references that a multi-tenant Flux refuses."""
+    instances = _all(repository, OPERATOR, "FluxInstance")
+    if not any(dig(i.resource.body, "spec", "cluster", "multitenant") is True for i in instances):
+        return
+    for group, kind, field in (
+        (KUSTOMIZE, "Kustomization", ("spec", "sourceRef")),
+        (HELM, "HelmRelease", ("spec", "chartRef")),
+        (HELM, "HelmRelease", ("spec", "chart", "spec", "sourceRef")),
+        (NOTIFICATION, "Alert", ("spec", "providerRef")),
+    ):
+        for subject in _all(repository, group, kind):
+            resource = subject.resource
+            other = section(resource.body, *field).get("namespace")
+            if other and other != resource.id.namespace:
+                yield OWN_NAMESPACE.fail(
+                    f"{resource.id} refers to namespace {other}, which this Flux does not allow",
+                    repository.locate(resource.origin, "/" + "/".join((*field, "namespace"))),
+                    resource.id,
+                )
+            else:
+                yield Passed()
+
+
+def _all(repository: Repository, group: str, kind: str) -> list[Subject]:
+    """Every object of a kind, in whatever version."""
+    return [
+        subject
+        for (its_group, _, its_kind), subjects in repository.subjects.items()
+        if (its_group, its_kind) == (group, kind)
+        for subject in subjects
+    ]
+
+
+OPERATED = Check(
+    "FLX011",
+    "Flux is kept by a FluxInstance",
+    Severity.INFO,
+    "Install flux-operator, declare a FluxInstance, and delete the manifests.",
+    _kept_by_operator,
+)
+WATCHED = Check(
+    "FLX013",
+    "A change of values is applied at once",
+    Severity.INFO,
+    "Label what it reads values from with `reconcile.fluxcd.io/watch: Enabled`.",
+    _watched,
+)
+OWN_NAMESPACE = Check(
+    "FLX014",
+    "Where tenants share Flux, nothing refers to another namespace",
+    Severity.MEDIUM,
+    "Put the source into the namespace of what reads it.",
+    _own_namespace,
+)
+CHECKS = (*(advice.check() for advice in ADVICE), WAITS, OPERATED, WATCHED, OWN_NAMESPACE)

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 FAMILIES = {
     "ADM": "Admission policies",
+    "ARG": "What Argo CD's practitioners do",
     "CHT": "Charts and their values",
     "EXC": "Exceptions",
     "FLX": "What Flux's maintainers advise",

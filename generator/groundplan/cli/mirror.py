@@ -1,0 +1,58 @@
+"""`groundplan mirror`: what a registry of one's own must have."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from groundplan.needed import Needs
+
+
+@click.group("mirror", short_help="List what clusters without internet need in their registry.")
+def command() -> None:
+    """List what clusters that reach no public registry need in a registry of their own."""
+
+
+@command.command("list", short_help="List every chart and image of a repository.")
+@click.argument("path", type=click.Path(path_type=Path), default=Path())
+@click.option(
+    "--format", "form", type=click.Choice(("text", "json")), default="text", show_default=True
+)
+@click.option(
+    "--schemas",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    help="A folder with chart defaults to look in first.  [default: $GROUNDPLAN_UPSTREAM]",
+)
+def list_(path: Path, form: str, schemas: Path | None) -> int:
+    """List every chart, image and Git source that the clusters of the repository at PATH pull.
+
+    Nothing is fetched or rendered. The exit code is 3 when something is needed that the files do
+    not name, such as the images of a chart whose defaults are not at hand.
+    """
+    from groundplan.errors import ExitCode
+    from groundplan.needed import needs
+    from groundplan.repository import load
+
+    found = needs(load(path, schemas=schemas))
+    click.echo(_json(found) if form == "json" else _text(found))
+    return ExitCode.NOT_EVALUATED if found.unknown else ExitCode.CLEAN
+
+
+def _json(found: Needs) -> str:
+    import json
+    from dataclasses import asdict
+
+    document = {"complete": not found.unknown, **asdict(found)}
+    return json.dumps(document, indent=2, ensure_ascii=False)
+
+
+def _text(found: Needs) -> str:
+    rows = dict.fromkeys((each.kind, f"{each.name}:{each.version}") for each in found.found)
+    lines = [f"{kind:<9} {name}" for kind, name in rows]
+    if found.unknown:
+        lines += ["", f"Incomplete: {len(found.unknown)} not known"]
+        lines += [f"  {unknown.subject}: {unknown.reason}" for unknown in found.unknown]
+    return "\n".join(lines)
