@@ -43,6 +43,8 @@ def base() -> Tree:
     for path, source in ((TEAM, "team.yaml"), (PLATFORM, "platform.yaml")):
         files[path] = (HERE / "estate" / source).read_bytes()
         listed(files, path)
+    # The last rule counts, whomever the template gives the folder to.
+    files["CODEOWNERS"] += f"/{PLATFORM} @acme/platform\n".encode()
     return Tree.of(files)
 
 
