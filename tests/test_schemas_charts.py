@@ -55,6 +55,11 @@ files:
   app.ini:
     server: {port: 1}
 nothing:
+storage:
+  trace: {backend: local}
+configFile: |
+  storage:
+    {{- toYaml .Values.storage | nindent 4 }}
 """
 
 
@@ -110,6 +115,7 @@ def verdict_on(tmp_path: Path, values: dict[str, Any], **chart: Any) -> ValuesVe
         {"settings": {"mode": "fast"}},
         {"params": {"server.rootpath": "/"}},
         {"nothing": {"at": "all"}},
+        {"storage": {"trace": {"backend": "s3", "s3": {"bucket": "a"}}}},
         {"routes": {"other": {"enabled": True}}},
         {"files": {"app.ini": {"server": {"host": "a"}}, "more.ini": {}}},
         {"global": {"any": {"thing": 1}}},

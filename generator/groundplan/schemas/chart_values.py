@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum, auto
@@ -28,6 +29,10 @@ _EXAMPLES = frozenset(("default", "main"))
 
 _EVERYWHERE = frozenset(("global", "tags"))
 """Keys of Helm itself, which the charts below may read."""
+
+
+_PASSED_ON = re.compile(r"toYaml\s+\.Values\.([\w.]+)")
+"""In a default that is itself a template: values that end up in a file as they are."""
 
 
 class _Sort(Enum):
@@ -59,7 +64,10 @@ def unknown_values(values: Mapping[str, Any], chart: ChartDefaults) -> ValuesVer
     errors = dict(_schema_errors(values, chart))
     not_evaluated: dict[str, str] = {}
     unknown: set[str] = set()
+    passed_on = tuple(_passed_on_whole(chart.values))
     for path, message, sort in _walk(values, chart, ()):
+        if sort is _Sort.UNKNOWN and path.startswith(passed_on):
+            continue
         (not_evaluated if sort is _Sort.UNSEEN else errors)[path] = message
         if sort is _Sort.UNKNOWN:
             unknown.add(path)
@@ -168,6 +176,15 @@ def _is_open(defaults: Mapping[str, Any], key: str, chart: ChartDefaults, at: Pa
     if defaults.keys() <= _EXAMPLES or _is_entry(key):
         return True
     return 2 * sum(map(_is_entry, defaults)) >= len(defaults)
+
+
+def _passed_on_whole(default: Any) -> Iterator[str]:
+    """Yield the pointers of objects that a templated default writes out, each with its slash."""
+    if isinstance(default, Mapping):
+        for below in default.values():
+            yield from _passed_on_whole(below)
+    elif isinstance(default, str):
+        yield from (pointer(found.split(".")) + "/" for found in _PASSED_ON.findall(default))
 
 
 def _passes_on(key: str) -> bool:
