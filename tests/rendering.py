@@ -76,7 +76,12 @@ CLUSTERS: dict[str, dict[str, Any]] = {
         "tenant": "72f988bf-86f1-41af-91ab-2d7cd011db47",
         "resource_group": "acme-production",
         "key_vault": "acme-production",
-        "client_id": {"cert-manager": "11f5b1a2-7a65-4a76-a4a7-9c9b3e4b6e0d"},
+        "client_id": {
+            "cert-manager": "11f5b1a2-7a65-4a76-a4a7-9c9b3e4b6e0d",
+            "kube-prometheus-stack": "5a0f4f0e-64a4-4d0c-8b8e-0a3e6c1f3b53",
+            "loki": "8f2b6b0c-2a56-4b0e-9d0c-5d6a7a8f6f7e",
+            "thanos": "c4f1d7a2-70a5-4d7c-9a55-5f0d2f9b1c11",
+        },
         "pod_cidr": "10.20.0.0/16",
         "service_cidr": "10.21.0.0/16",
     },
