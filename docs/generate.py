@@ -14,6 +14,9 @@ from click.testing import CliRunner
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from groundplan.assessment import Assessment
+    from groundplan.template import Template
+
 DOCS = Path(__file__).resolve().parent
 ROOT = DOCS.parent
 POLICIES = ROOT / "blueprints" / "policies"
@@ -77,17 +80,7 @@ def components() -> str:
     from groundplan.plan import Plan
 
     blueprint = template.locate()
-    clusters = [
-        {
-            "name": place.name,
-            "place": place.name,
-            "environment": "production",
-            "pod_cidr": f"10.{number}.0.0/16",
-            "service_cidr": f"10.{100 + number}.0.0/16",
-            **{fact.name: fact.example for fact in place.facts if not fact.by_component},
-        }
-        for number, place in enumerate(places.read(blueprint))
-    ]
+    clusters = places.examples(places.read(blueprint))
     tiers = sorted(path.stem for path in (blueprint.root / "blueprints/tiers").glob("*.yaml"))
     rows: dict[str, str] = {}
     for engine in ("flux", "argocd"):
@@ -101,6 +94,93 @@ def components() -> str:
     lines = ["# Components", "", "Generated from the data files in `blueprints/components/`.", ""]
     lines += ["| component | layer | chart | what it does |", "|---|---|---|---|"]
     return "\n".join([*lines, *rows.values(), ""])
+
+
+def tiers() -> str:
+    """What each tier counts on, which components it has, and what these ask of a cluster."""
+    from groundplan import template
+    from groundplan.answers import Answers
+    from groundplan.assessment import assess
+    from groundplan.catalogue import practices
+
+    blueprint = template.locate()
+    nothing = assess(blueprint, Answers({"practices": {}}))
+    known = practices(blueprint)
+    lines = [
+        "# Tiers",
+        "",
+        "Generated from `blueprints/tiers/`, `practices.yaml`, `components/` and",
+    ]
+    lines += ["`prices.yaml`. How to decide: [choose a tier](../how-to/choose-a-tier.md)."]
+    for tier in nothing.tiers:
+        lines += ["", f"## {tier.title}", "", tier.summary, ""]
+        lines += ["| counts on | which means | because | who can change it |", "|---|---|---|---|"]
+        lines += [
+            f"| {known[need.practice].title} (`{need.practice}: {need.least}`) "
+            f"| {need.sentence} | {need.why} | {need.closes} |"
+            for need in tier.missing
+        ]
+    lines += ["", "## Components", "", *_by_tier(blueprint, [tier.name for tier in nothing.tiers])]
+    lines += ["", "## What they ask of a cluster", "", *_costs(nothing)]
+    return "\n".join([*lines, ""])
+
+
+def _by_tier(blueprint: Template, tiers: list[str]) -> Iterator[str]:
+    """Which tier has which component, always or by an answer, and what each counts on."""
+    from groundplan import catalogue, copier_adapter, places
+    from groundplan.plan import Plan
+
+    clusters = places.examples(places.read(blueprint))
+    listed = {tier: catalogue.read(blueprint, f"tiers/{tier}.yaml")["components"] for tier in tiers}
+    there = {
+        tier: {
+            component.name
+            for engine in ("flux", "argocd")
+            for component in Plan.of(
+                copier_adapter.plan(
+                    blueprint,
+                    {"tier": tier, "engine": engine, "clusters": clusters, "teams": TEAMS},
+                )
+            ).components
+        }
+        for tier in tiers
+    }
+    data = catalogue.component_data(blueprint)
+    yield f"| component | {' | '.join(tiers)} | counts on |"
+    yield "|---" * (len(tiers) + 2) + "|"
+    for name in dict.fromkeys(name for tier in tiers for name in listed[tier]):
+        marks = (
+            "yes" if name in there[tier] else "by answer" if name in listed[tier] else ""
+            for tier in tiers
+        )
+        needs = (
+            f"`{want['practice']}: {want['least']}`, because {want['why']}"
+            for want in data[name].get("prerequisites") or ()
+        )
+        yield f"| {name} | {' | '.join(marks)} | {'; '.join(needs)} |"
+
+
+def _costs(assessment: Assessment) -> Iterator[str]:
+    """What one cluster costs by tier and place, and where the prices come from."""
+    yield "What the platform's own components request on one cluster with Flux, and what that costs"
+    yield "in a month at list prices, with control plane and load balancer. No nodes' own overhead,"
+    yield "traffic, logs, discounts or taxes: expect the right order of magnitude."
+    yield ""
+    yield "| tier | place | vCPU | memory GiB | disk GiB | a month |"
+    yield "|---|---|---|---|---|---|"
+    for tier in assessment.tiers:
+        for cost in tier.costs:
+            need = cost.need
+            amount = "your own" if cost.month is None else f"{cost.month:.0f} {cost.currency}"
+            yield (
+                f"| {tier.name} | {cost.place} | {need.cpu:.1f} | {need.memory:.1f} "
+                f"| {need.storage:.0f} | {amount} |"
+            )
+    yield ""
+    yield "| place | prices of | as of | source |"
+    yield "|---|---|---|---|"
+    for cost in assessment.tiers[0].costs:
+        yield f"| {cost.place} | {cost.title} | {cost.date} | {cost.source} |"
 
 
 def policies() -> str:
@@ -153,6 +233,7 @@ def pages() -> Iterator[tuple[Path, str]]:
     yield DOCS / "reference/answers.md", answers()
     yield DOCS / "reference/checks.md", checks()
     yield DOCS / "reference/components.md", components()
+    yield DOCS / "reference/tiers.md", tiers()
     yield DOCS / "reference/policies.md", policies()
 
 

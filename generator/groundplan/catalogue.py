@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -98,6 +99,10 @@ class Practice:
         """What counts when nothing was said."""
         return next(iter(self.levels), 0)
 
+    def rank(self, said: str | int) -> int:
+        """How far a level or number is, so that two can be compared."""
+        return list(self.levels).index(str(said)) if self.levels else int(said)
+
 
 def read(template: Template, name: str) -> Any:
     """The content of one of the template's data files that has no expressions in it.
@@ -110,6 +115,21 @@ def read(template: Template, name: str) -> Any:
         YamlError: The file is not strict YAML.
     """
     return documents.load((template.root / "blueprints" / name).read_bytes(), name)
+
+
+def component_data(template: Template) -> dict[str, Any]:
+    """Each component's data file by name, with null for what answers decide.
+
+    Only what a file says without expressions is there as it will be, such as its upgrades.
+    """
+    found = {}
+    for file in sorted((template.root / "blueprints" / "components").glob("*.yaml")):
+        text = _EXPRESSION.sub("null", file.read_text("utf-8"))
+        found[file.stem] = documents.load(text.encode(), file.name)
+    return found
+
+
+_EXPRESSION = re.compile(r"#\{.*?\}#")
 
 
 def practices(template: Template) -> dict[str, Practice]:

@@ -10,6 +10,8 @@ from groundplan import documents
 from groundplan.errors import TemplateError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from groundplan.template import Template
 
 
@@ -79,3 +81,18 @@ def read(template: Template) -> tuple[Place, ...]:
             raise TemplateError("template.invalid", "no place in here", where=file)
         found.append(Place.of(name, said))
     return tuple(found)
+
+
+def examples(places: Iterable[Place]) -> list[dict[str, Any]]:
+    """A cluster at each place, as an answer, with the place's own examples as its facts."""
+    return [
+        {
+            "name": place.name,
+            "place": place.name,
+            "environment": "production",
+            "pod_cidr": f"10.{number}.0.0/16",
+            "service_cidr": f"10.{100 + number}.0.0/16",
+            **{fact.name: fact.example for fact in place.facts if not fact.by_component},
+        }
+        for number, place in enumerate(places)
+    ]

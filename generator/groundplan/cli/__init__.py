@@ -42,14 +42,15 @@ class CommandLine(click.Group):
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Every command, by name."""
-        names = sorted(module.name for module in pkgutil.iter_modules(__path__))
+        names = sorted(_word(module.name) for module in pkgutil.iter_modules(__path__))
         return [name for name in names if self.get_command(ctx, name)]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
         """The command, or None when no module has it."""
-        if cmd_name not in {module.name for module in pkgutil.iter_modules(__path__)}:
+        modules = {_word(module.name): module.name for module in pkgutil.iter_modules(__path__)}
+        if cmd_name not in modules:
             return None
-        command = getattr(import_module(f"{__name__}.{cmd_name}"), "command", None)
+        command = getattr(import_module(f"{__name__}.{modules[cmd_name]}"), "command", None)
         return command if isinstance(command, click.Command) else None
 
     def invoke(self, ctx: click.Context) -> Any:
@@ -85,6 +86,11 @@ class CommandLine(click.Group):
             click.echo("interrupted", err=True)
             code = ExitCode.INTERRUPTED
         sys.exit(code if isinstance(code, int) else ExitCode.CLEAN)
+
+
+def _word(module: str) -> str:
+    """A module's name as people type it."""
+    return module.replace("_", "-")
 
 
 def _report(error: Exception) -> int:
