@@ -371,3 +371,17 @@ def test_renovate_reads_its_configuration(checkout: Path) -> None:
             compiled = re.compile(pattern.strip("/"))
             files = [p.relative_to(checkout).as_posix() for p in checkout.rglob("*") if p.is_file()]
             assert any(compiled.search(file) for file in files), pattern
+
+
+@pytest.mark.parametrize(
+    ("promotion", "words"),
+    [
+        ("trunk", "revert the commit.\n"),
+        ("branch", "revert the commit on the branch of that cluster's environment"),
+        ("oci", "promote the commit before to that cluster's environment"),
+    ],
+)
+def test_the_runbook_says_how_this_platform_goes_back(promotion: str, words: str) -> None:
+    text = fleet(promotion=promotion).files["docs/runbooks/component-not-ready.md"].decode()
+
+    assert f"3. If a commit caused it, {words}" in text
