@@ -16,11 +16,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 from groundplan import copier_adapter, template
+from groundplan.releases import Releases, write_bundle
+from tests import releases
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 ROOT = Path(__file__).resolve().parents[1]
+OLD = "v0.0.1"
 LEFT_OUT = shutil.ignore_patterns(
     ".*cache", ".git", ".nox", ".venv", "__pycache__", "build", "dist"
 )
@@ -47,13 +50,27 @@ def run(
 
 
 @pytest.fixture(scope="module")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Built from a copy, so that the checkout stays as it is."""
-    folder = tmp_path_factory.mktemp("wheel")
-    shutil.copytree(ROOT, folder / "source", ignore=LEFT_OUT, symlinks=True)
-    words = ("-m", "build", "--wheel", "--no-isolation", "--outdir", folder / "dist")
-    run(sys.executable, *words, cwd=folder / "source")
-    [built] = (folder / "dist").iterdir()
+def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the checkout with a released version, so that the checkout stays as it is."""
+    folder = tmp_path_factory.mktemp("source") / "groundplan"
+    shutil.copytree(ROOT, folder, ignore=LEFT_OUT, symlinks=True)
+    releases.git(folder, "init", "--quiet", "--initial-branch=main")
+    old = folder / "blueprints" / "repo" / "old.md"
+    old.write_text("Gone in the next version.\n", "utf-8")
+    releases.git(folder, "add", "--", *template.PARTS)
+    releases.git(folder, "commit", "--quiet", "-m", OLD)
+    releases.git(folder, "tag", OLD)
+    old.unlink()
+    return folder
+
+
+@pytest.fixture(scope="module")
+def wheel(source: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Built the way a release is: a source distribution first, the wheel from it."""
+    folder = tmp_path_factory.mktemp("dist")
+    words = ("-m", "build", "--no-isolation", "--outdir", folder)
+    run(sys.executable, *words, cwd=source)
+    [built] = folder.glob("*.whl")
     return built
 
 
@@ -96,6 +113,25 @@ def test_the_examples_of_the_checks_stay_in_the_source(wheel: Path) -> None:
 
     assert "groundplan/checks/schema.py" in names
     assert not [name for name in names if name.startswith("groundplan/checks/examples")]
+
+
+def test_update_needs_no_network(
+    installed: Path, offline: list[str], source: Path, tmp_path: Path
+) -> None:
+    assert write_bundle(source, tmp_path / "bundle")
+    old = Releases(template.locate(), tmp_path / "bundle").template(OLD)
+    copier_adapter.render(old, {}, tmp_path / "platform")
+    releases.git(tmp_path / "platform", "init", "--quiet", "--initial-branch=main")
+    releases.git(tmp_path / "platform", "add", "--all", "--force")
+    releases.git(tmp_path / "platform", "commit", "--quiet", "-m", "state")
+    assert (tmp_path / "platform" / "old.md").is_file()
+    env = {"PATH": os.environ["PATH"], "HOME": str(tmp_path / "home")}
+
+    run(*offline, installed, "update", "--path", "platform", env=env, cwd=tmp_path)
+
+    answers = (tmp_path / "platform" / ".copier-answers.yml").read_text("utf-8")
+    assert f"_commit: {template.locate().version}\n" in answers
+    assert not (tmp_path / "platform" / "old.md").exists()
 
 
 def test_new_check_and_explain_need_no_network(

@@ -73,13 +73,12 @@ def create(
     require()
     today = today or date.today()
     usable = checked(answers, template, today=today)
-    repository = ""
+    all_answers: dict[str, Any] = {}
 
     def approve(computed: Mapping[str, Any]) -> None:
-        nonlocal repository
         plan = Plan.of(computed["plan"])
         checked(answers, template, plan.namespaces, plan.prerequisites)
-        repository = str(computed["repository"])
+        all_answers.update(computed)
 
     _make_parent(destination)
     with _stage(destination) as folder:
@@ -88,8 +87,19 @@ def create(
             committing = beside.submit(_first_commit, folder)
             meanwhile()
             commit = committing.result()
+        _remember(template, folder, all_answers["plan"])
         folder.rename(destination)
-    return Created(commit, repository)
+    return Created(commit, str(all_answers["repository"]))
+
+
+def _remember(template: Template, folder: Path, plan: Mapping[str, Any]) -> None:
+    """Note which files were rendered, so that nobody has to render them again to compare."""
+    from groundplan.updates import checkout, renders
+
+    made = renders.rendered(renders.read(folder), plan)
+    values = checkout.recorded(made.files[checkout.ANSWERS_FILE].content)
+    locked = renders.lock(template.version, values, made)
+    renders.remember(folder / ".git" / "groundplan", locked)
 
 
 def _make_parent(destination: Path) -> None:

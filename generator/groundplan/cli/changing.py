@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from groundplan.errors import ExitCode
     from groundplan.releases import Releases
@@ -30,6 +30,10 @@ form = click.option(
 )
 pending = click.option(
     "--exit-code", "tell", is_flag=True, help="With --plan, end with 7 when something would change."
+)
+
+removals = click.option(
+    "--allow-removals", "removals", is_flag=True, help="Agree that components or clusters go."
 )
 
 
@@ -84,3 +88,57 @@ def carry_out(  # noqa: PLR0913 - the options of a command, each by its name
     if assurance and assurance.fresh:
         return ExitCode.FINDINGS
     return ExitCode.CHANGES if tell and only_plan and proposed.changed else ExitCode.CLEAN
+
+
+def answers(  # noqa: PLR0913 - the options of a command, each by its name
+    root: Path, change: Change, *, removals: bool, only_plan: bool, form: str, tell: bool
+) -> ExitCode:
+    """Change the answers at the version that the repository has, and merge what follows."""
+    from groundplan.updates import proposal
+
+    found, carried = start(root)
+    allow = (lambda _: None) if removals else proposal.require_no_removals
+    return carry_out(
+        found,
+        carried,
+        found.version,
+        change=change,
+        allow=allow,
+        only_plan=only_plan,
+        form=form,
+        tell=tell,
+    )
+
+
+def question(kind: str, kinds: Mapping[str, str]) -> str:
+    """The question that lists what a word names.
+
+    Raises:
+        UsageError: `answers.no-such-kind`.
+    """
+    from groundplan.answers.fields import suggestion
+    from groundplan.errors import UsageError
+
+    if kind not in kinds:
+        what = f"{kind} is nothing that the answers list by name"
+        raise UsageError("answers.no-such-kind", what, fix=suggestion(kind, list(kinds)))
+    return kinds[kind]
+
+
+def fields(words: tuple[str, ...]) -> dict[str, Any]:
+    """The fields of something that is added.
+
+    Raises:
+        UsageError: `answers.not-a-field`, or `yaml.…` for a value that is none.
+    """
+    from groundplan.errors import UsageError
+    from groundplan.updates import edits
+
+    found = {}
+    for word in words:
+        key, equals, text = word.partition("=")
+        if not (key and equals):
+            fix = "write FIELD=VALUE, such as place=kind"
+            raise UsageError("answers.not-a-field", f"{word} has no value", fix=fix)
+        found[key] = text if text.startswith("@") else edits.value(text)
+    return found

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from groundplan import documents
 from groundplan.errors import UsageError
 from groundplan.merge.model import Cause, Conflict, File
+from groundplan.writing import write_whole
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -102,6 +103,4 @@ def replace_list(root: Path, conflicts: tuple[Conflict, ...]) -> None:
     if not conflicts:
         file.unlink(missing_ok=True)
         return
-    draft = file.with_suffix(".new")
-    draft.write_bytes(as_file(conflicts))
-    draft.replace(file)
+    write_whole(file, as_file(conflicts).decode())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from groundplan import checks
@@ -37,20 +36,25 @@ class Assurance:
 
 def assure(proposal: Proposal) -> Assurance:
     """Check the result, and compare it with what was there."""
-    before, after = _tree(proposal.before), _tree(proposal.after)
-    report = checks.run(_repository(proposal, after))
+    before, after = (_repository(proposal, side) for side in (proposal.before, proposal.after))
+    report = checks.run(after)
     serious = report.at_least(Severity.MEDIUM)
     known: frozenset[str] = frozenset()
     if serious:
-        old = checks.run(_repository(proposal, before))
-        known = frozenset(finding.fingerprint for finding in old.findings)
-    sides = Side.of(before), Side.of(after)
+        ids = {finding.check_id for finding in serious}
+        known = frozenset(f.fingerprint for f in checks.run(before, only=ids).findings)
+    sides = _side(before), _side(after)
     return Assurance(
         report,
         tuple(finding for finding in serious if finding.fingerprint not in known),
         comparison.compare(*sides),
         dangers.find(*sides),
     )
+
+
+def _side(repository: Repository) -> Side:
+    """The clusters of a repository, which are built already."""
+    return Side(repository.tree, {cluster.name: cluster for cluster in repository.clusters})
 
 
 def _tree(files: Files) -> Tree:
@@ -64,10 +68,10 @@ def _tree(files: Files) -> Tree:
     )
 
 
-def _repository(proposal: Proposal, tree: Tree) -> Repository:
+def _repository(proposal: Proposal, files: Files) -> Repository:
     kubernetes = str(proposal.answers.get("kubernetes"))
     return Repository.of(
-        Tree(Path(), tree.files),
+        _tree(files),
         schemas=default_store(kubernetes),
         charts=default_charts(),
         kubernetes=kubernetes,

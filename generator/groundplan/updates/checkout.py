@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from groundplan import answers as given
+from groundplan import documents
 from groundplan.answers import COMMIT, SOURCE, Answers
 from groundplan.errors import UsageError
 from groundplan.git import ELSEWHERE
@@ -73,6 +74,16 @@ class Checkout:
             else:
                 found[path] = File(place.read_bytes(), tracked.mode)
         return found
+
+
+def recorded(content: bytes) -> dict[str, Any]:
+    """The answers in an answers file, copier's own keys left out.
+
+    Raises:
+        YamlError: It is no YAML.
+    """
+    said = documents.load(content, ANSWERS_FILE) or {}
+    return {str(key): value for key, value in said.items() if key not in (COMMIT, SOURCE)}
 
 
 def find(root: Path) -> Checkout:

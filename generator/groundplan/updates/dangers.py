@@ -116,6 +116,8 @@ def _on(cluster: str, before: Side, after: Side) -> Iterator[Risk]:
         if key not in new and kind in REMOVED:
             danger, message = REMOVED[kind]
             fate = Fate.ORPHANED if gone or _kept(resource) else Fate.PRUNED
+            if fate is Fate.ORPHANED:
+                message = "it stays on the cluster, with all that depends on it"
             yield Risk(danger, cluster, subject, resource.origin.path, message, fate)
         elif key in new:
             for path in IMMUTABLE.get(kind, ()):

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
-
-import yaml
 
 from groundplan import answers as given
 from groundplan import copier_adapter
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
     from groundplan.releases import Releases
     from groundplan.template import Template
     from groundplan.updates.checkout import Checkout
-    from groundplan.updates.renders import Lock
+    from groundplan.updates.renders import Lock, Render
 
 Change = Callable[[Mapping[str, Any]], Mapping[str, Any]]
 """A change of the answers."""
@@ -43,9 +42,15 @@ class Proposal:
     before: Files
     merged: Merged
     transitions: tuple[transitions.Change, ...]
-    plans: tuple[Plan, Plan]
-    """What the platform consists of, before and after."""
+    renders: tuple[Render, Render]
+    """What the template made before, and what it makes now."""
     lock: Lock
+
+    @property
+    def prerequisites(self) -> tuple[str, ...]:
+        """What another tier expects of the organisation, beyond what the old one did."""
+        old, new = (made.prerequisites for made in self.renders)
+        return tuple(said for said in new if said not in old)
 
     @property
     def after(self) -> Files:
@@ -89,13 +94,17 @@ def propose(
     wanted = dict(change(kept))
     found = transitions.changes(transitions.read(new), kept, wanted)
     transitions.refuse(found)
-    base, was = _rendered(old, recorded)
+    base = _base(checkout, old, before)
     usable = _usable(new, kept, wanted)
-    template, will = _rendered(new, usable)
-    answers = _recorded(template)
+
+    def approve(answered: Mapping[str, Any]) -> None:
+        given.checked(Answers(usable), new, Plan.of(answered["plan"]).namespaces)
+
+    template = renders.render(new, usable, approve)
+    answers = places.recorded(template.files[places.ANSWERS_FILE].content)
     _require_answers(usable, answers)
-    merged = merge(base, before, template, _rules(new, before, answers, steps))
-    owned = _owned(merged, before, template)
+    merged = merge(base.files, before, template.files, _rules(new, before, answers, steps))
+    owned = _owned(merged, before, template.files)
     return Proposal(
         checkout,
         target,
@@ -103,16 +112,40 @@ def propose(
         before,
         conflicts.written(owned),
         found,
-        (Plan.of(was["plan"]), Plan.of(will["plan"])),
+        (base, template),
         renders.lock(target, answers, template),
     )
 
 
-def _rendered(template: Template, values: Mapping[str, Any]) -> tuple[Files, Mapping[str, Any]]:
-    """The files, and all answers with the computed ones."""
-    computed: dict[str, Any] = {}
-    files = renders.render(template, values, computed.update)
-    return files, computed
+def _base(checkout: Checkout, template: Template, before: Files) -> Render:
+    """What the recorded version makes of the recorded answers; from the lock where there is one."""
+    values = checkout.answers.values
+    locked = renders.recall(checkout.private, checkout.version, values)
+    restored = renders.restored(locked, checkout.root, before) if locked else None
+    return restored or renders.render(template, values)
+
+
+def require_no_removals(proposal: Proposal) -> None:
+    """Refuse to take components or clusters away that nobody said may go.
+
+    Raises:
+        UsageError: `update.removals`.
+    """
+    before, after = (made.components for made in proposal.renders)
+    names = [f"component {name}" for name in sorted(before.keys() - after.keys())]
+    recorded = proposal.checkout.answers.values
+    old, new = (
+        {str(cluster.get("name")) for cluster in values.get("clusters") or ()}
+        for values in (recorded, proposal.answers)
+    )
+    names += [f"cluster {name}" for name in sorted(old - new)]
+    if names:
+        raise UsageError(
+            "update.removals",
+            f"would remove {', '.join(names)}",
+            where=str(proposal.checkout.root),
+            fix="look at it with --plan, then agree with --allow-removals",
+        )
 
 
 def _usable(
@@ -127,18 +160,13 @@ def _usable(
     """
     try:
         return given.checked(Answers(wanted), template).values
-    except AnswersError:
-        hidden = copier_adapter.unasked(template, wanted)
-        still = {k: v for k, v in wanted.items() if k not in hidden or kept.get(k) != v}
-        if still.keys() == wanted.keys():
-            raise
-        return given.checked(Answers(still), template).values
-
-
-def _recorded(files: Files) -> dict[str, Any]:
-    """The answers that a render recorded, as copier reads them."""
-    said = yaml.safe_load(files[places.ANSWERS_FILE].content)
-    return {key: value for key, value in said.items() if not key.startswith("_")}
+    except AnswersError as error:
+        # Only what was recorded before may go; what somebody asks for now stays wrong.
+        with suppress(AnswersError):
+            hidden = copier_adapter.unasked(template, wanted)
+            still = {k: v for k, v in wanted.items() if k not in hidden or kept.get(k) != v}
+            return given.checked(Answers(still), template).values
+        raise error from None
 
 
 def _require_answers(wanted: Mapping[str, Any], recorded: Mapping[str, Any]) -> None:

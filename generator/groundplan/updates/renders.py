@@ -12,7 +12,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import groundplan
+from groundplan.catalogue import Tier
+from groundplan.git import ELSEWHERE
 from groundplan.merge import File, Files, Mode
+from groundplan.plan import Plan
+from groundplan.process import Command
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -25,20 +29,34 @@ _KEPT = 4
 
 
 @dataclass(frozen=True, slots=True)
+class Render:
+    """Everything that the template makes of some answers."""
+
+    files: Files
+    components: Mapping[str, str]
+    """What the platform consists of: versions of charts, or nothing, by name."""
+    prerequisites: tuple[str, ...]
+    """What its tier expects of the organisation."""
+
+
+@dataclass(frozen=True, slots=True)
 class Lock:
-    """The files of one render by the names that git gives to their content."""
+    """A render, with the names that git gives to its files instead of their content."""
 
     version: str
     digest: str
     """Of the answers."""
     blobs: Mapping[str, str]
+    """Mode and name, by path."""
+    components: Mapping[str, str]
+    prerequisites: tuple[str, ...]
 
 
 def render(
     template: Template,
     values: Mapping[str, Any],
     approve: Callable[[Mapping[str, Any]], None] = lambda _: None,
-) -> Files:
+) -> Render:
     """Render into a temporary folder and read what is there.
 
     Raises:
@@ -47,16 +65,31 @@ def render(
     """
     from groundplan import copier_adapter
 
+    computed: dict[str, Any] = {}
+
+    def note(answered: Mapping[str, Any]) -> None:
+        approve(answered)
+        computed.update(answered)
+
     with tempfile.TemporaryDirectory(prefix="groundplan-") as name:
         folder = Path(name, "rendered")
-        copier_adapter.render(template, values, folder, approve)
-        return read(folder)
+        copier_adapter.render(template, values, folder, note)
+        return rendered(read(folder), computed["plan"])
+
+
+def rendered(files: Files, computed: Mapping[str, Any]) -> Render:
+    """A render, given its files and the value that the template computed for `plan`."""
+    plan = Plan.of(computed)
+    components = {c.name: c.chart.version if c.chart else "" for c in plan.components}
+    tier = Tier.of(plan.tier, computed["tier"])
+    return Render(files, components, tier.prerequisites)
 
 
 def read(folder: Path) -> Files:
     """Every file below a folder."""
     found: dict[str, File] = {}
-    for above, _, names in os.walk(folder):
+    for above, folders, names in os.walk(folder):
+        folders[:] = [name for name in folders if name != ".git"]
         for name in names:
             path = Path(above, name)
             found[path.relative_to(folder).as_posix()] = _file(path)
@@ -76,10 +109,42 @@ def digest(values: Mapping[str, Any]) -> str:
     return hashlib.sha256(f"{groundplan.__version__}\0{said}".encode()).hexdigest()[:32]
 
 
-def lock(version: str, values: Mapping[str, Any], files: Files) -> Lock:
+def lock(version: str, values: Mapping[str, Any], made: Render) -> Lock:
     """The lock of a render."""
-    blobs = {path: f"{file.mode.value} {file.blob}" for path, file in files.items()}
-    return Lock(version, digest(values), blobs)
+    blobs = {path: named(file) for path, file in made.files.items()}
+    return Lock(version, digest(values), blobs, made.components, made.prerequisites)
+
+
+def named(file: File) -> str:
+    """Mode and name of a file, as locks have them."""
+    return f"{file.mode.value} {file.blob}"
+
+
+def restored(locked: Lock, repository: Path, known: Files) -> Render | None:
+    """A render from its lock, without rendering; None when git no longer has all of it.
+
+    Args:
+        locked: From this repository.
+        repository: Whose git is asked for what people edited since.
+        known: The files as they are now; most are as they were rendered.
+    """
+    files = {p: f for p, f in known.items() if locked.blobs.get(p) == named(f)}
+    wanted = {p: said.split() for p, said in locked.blobs.items() if p not in files}
+    asked = "".join(f"{blob}\n" for _, blob in wanted.values()).encode()
+    argv = ("git", "cat-file", "--batch")
+    said = Command(argv, cwd=repository, unset=ELSEWHERE, stdin=asked).run().stdout
+    place = 0
+    for path, (mode, blob) in wanted.items():
+        end = said.index(b"\n", place)
+        facts = said[place:end].split()
+        if facts[1:2] != [b"blob"]:
+            return None
+        size = int(facts[2])
+        files[path] = File(said[end + 1 : end + 1 + size], Mode(mode))
+        if files[path].blob != blob:
+            return None
+        place = end + size + 2
+    return Render(dict(sorted(files.items())), locked.components, locked.prerequisites)
 
 
 def remember(private: Path, locked: Lock) -> None:
@@ -90,6 +155,8 @@ def remember(private: Path, locked: Lock) -> None:
         "schema": SCHEMA,
         "version": locked.version,
         "answers": locked.digest,
+        "components": dict(locked.components),
+        "prerequisites": list(locked.prerequisites),
         "files": dict(locked.blobs),
     }
     handle, name = tempfile.mkstemp(dir=folder)
@@ -107,7 +174,10 @@ def recall(private: Path, version: str, values: Mapping[str, Any]) -> Lock | Non
     try:
         body = json.loads(_place(private, version, wanted).read_text("utf-8"))
         right = (body["schema"], body["version"], body["answers"]) == (SCHEMA, version, wanted)
-        return Lock(version, wanted, body["files"]) if right else None
+        if not right:
+            return None
+        expected = tuple(body["prerequisites"])
+        return Lock(version, wanted, body["files"], body["components"], expected)
     except (OSError, ValueError, KeyError, TypeError):
         return None
 

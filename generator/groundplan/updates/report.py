@@ -24,6 +24,7 @@ MARKER = "<!-- groundplan update -->"
 """Lets a bot find its own pull request."""
 
 _SHOWN_LINES = 6
+_SHOWN_CHANGES = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,10 +61,7 @@ class Differences:
 
 def components(proposal: Proposal) -> Differences:
     """What the platform gains, loses and moves to another version."""
-    before, after = (
-        {part.name: part.chart.version if part.chart else "" for part in plan.components}
-        for plan in proposal.plans
-    )
+    before, after = (dict(made.components) for made in proposal.renders)
     return Differences.of(before, after)
 
 
@@ -172,8 +170,11 @@ def _assured(assurance: Assurance) -> Iterator[str]:
     for finding in fresh:
         yield f"  {finding.location}  {finding.severity}  {finding.check_id}  {finding.message}"
     yield f"posture     {posture.summary(assurance.posture)}"
-    for judged in assurance.posture.of(Verdict.WIDENED):
+    widened = assurance.posture.of(Verdict.WIDENED)
+    for judged in widened[:_SHOWN_CHANGES]:
         yield f"  WIDENED  {judged.change.subject}: {judged.change.atom} (at {judged.location})"
+    if len(widened) > _SHOWN_CHANGES:
+        yield f"  {len(widened) - _SHOWN_CHANGES} more; see `groundplan posture diff HEAD .`"
     for risk in assurance.risks:
         fate = f", {risk.fate}" if risk.fate else ""
         yield (
@@ -211,6 +212,7 @@ def as_json(update: Update) -> str:
         "from": proposal.checkout.version,
         "to": proposal.version,
         "written": update.written,
+        "prerequisites": list(proposal.prerequisites),
         "answers": _json_differences(answers(proposal)),
         "components": _json_differences(components(proposal)),
         "files": {path: fate.value for path, fate in proposal.changed.items()},

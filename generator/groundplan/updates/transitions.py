@@ -138,10 +138,10 @@ def _changes(
 
 
 def _named(items: Any) -> dict[str, Mapping[str, Any]]:
+    """The items of a list by name; of two with one name the first."""
     said = items if isinstance(items, list) else []
-    return {
-        str(item["name"]): item for item in said if isinstance(item, Mapping) and "name" in item
-    }
+    named = [item for item in said if isinstance(item, Mapping) and "name" in item]
+    return {str(item["name"]): item for item in reversed(named)}
 
 
 def _happened(rule: Transition, old: Any, new: Any) -> bool:

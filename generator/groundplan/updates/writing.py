@@ -121,7 +121,7 @@ def _mode(file: File | None) -> str:
 
 
 def _staged(checkout: Checkout, steps: list[_Step], before: Files, after: Files) -> Path:
-    """Everything that is needed to go on or back, made durable before anything is touched."""
+    """Everything that is needed to go back, there before anything is touched."""
     checkout.private.mkdir(parents=True, exist_ok=True)
     stage = checkout.private / _STAGE
     with tempfile.TemporaryDirectory(prefix="staging-", dir=checkout.private) as name:
@@ -132,7 +132,6 @@ def _staged(checkout: Checkout, steps: list[_Step], before: Files, after: Files)
                 if step.path in files:
                     (draft / side / str(number)).write_bytes(files[step.path].content)
         _note(draft, checkout, steps, finished=False)
-        os.sync()
         shutil.rmtree(stage, ignore_errors=True)
         draft.rename(stage)
     return stage
