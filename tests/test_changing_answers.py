@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from click.testing import CliRunner, Result
 
-from groundplan import cli, copier_adapter, documents, template
+from groundplan import cli, copier_adapter, documents, places, template
 from groundplan.errors import ExitCode, TemplateError
 from groundplan.template import Template
 from groundplan.updates import checkout, dangers, renders, transitions
@@ -245,7 +245,7 @@ def test_every_transition_is_about_a_question_and_a_field_that_there_are() -> No
 
     blueprint = template.locate()
     asked = {question.name for question in questions(blueprint)}
-    fields = known_fields(blueprint.places)
+    fields = known_fields(places.read(blueprint), {})
 
     for rule in transitions.read(blueprint):
         assert rule.question in asked

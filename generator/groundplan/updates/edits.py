@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from copy import deepcopy
 from typing import TYPE_CHECKING, Any
 
-from groundplan import documents
+from groundplan import documents, places
 from groundplan.answers.fields import Many, Record, known_fields, suggestion
 from groundplan.errors import UsageError
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 def kinds(template: Template) -> dict[str, str]:
     """What can be added and removed: the questions whose answer is a list of named things."""
-    fields = known_fields(template.places)
+    fields = known_fields(places.read(template), {})
     lists = (
         name
         for name, kind in fields.items()
