@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 WORKFLOW = ".github/workflows/update.yaml"
 BRANCH = "groundplan/update"
+BASH = str(shutil.which("bash"))
 
 
 @pytest.fixture
@@ -52,13 +54,36 @@ def run(tmp_path: Path) -> Callable[[Path], int]:
             "BRANCH": said["jobs"]["propose"]["env"]["BRANCH"],
         }
         for step in steps:
-            words = ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", step]
+            words = [BASH, "--noprofile", "--norc", "-eo", "pipefail", "-c", step]
             done = subprocess.run(words, cwd=folder, env=env, capture_output=True, check=False)
             if done.returncode:
                 return done.returncode
         return 0
 
     return job
+
+
+def test_gitlabs_job_pushes_the_same(tmp_path: Path) -> None:
+    releases.git(tmp_path, "init", "--quiet", "--bare", "origin")
+    releases.git(tmp_path / "origin", "config", "receive.advertisePushOptions", "true")
+    folder = commit(render("v1.0.0", tmp_path / "platform", forge="gitlab"))
+    job: Any = documents.load((folder / ".gitlab-ci.yml").read_bytes())["update"]
+    steps = [step.replace("/tmp/", f"{tmp_path}/") for step in job["script"]]  # noqa: S108
+    assert steps[0] == "pip install --quiet groundplan"
+    env = {
+        **os.environ,
+        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+        "CI_SERVER_HOST": "gitlab.example",
+        "BRANCH": job["variables"]["BRANCH"],
+        "ADDRESS": str(tmp_path / "origin"),
+    }
+
+    for step in steps[1:]:
+        subprocess.run([BASH, "-eo", "pipefail", "-c", step], cwd=folder, env=env, check=True)
+
+    said = releases.git(tmp_path / "origin", "show", "--stat", "--format=%B", BRANCH)
+    assert "v1.0.0 -> v2.0.0" in said
+    assert "extras/first.yaml" in said
 
 
 def _program(path: Path, text: str) -> None:
