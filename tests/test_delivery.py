@@ -273,6 +273,7 @@ def test_workflows_ask_for_no_more_than_they_need() -> None:
         "validate.yaml": {"contents": "read"},
         "publish.yaml": {"contents": "read", "packages": "write", "id-token": "write"},
         "promote.yaml": {"packages": "write"},
+        "update.yaml": {"contents": "write", "pull-requests": "write"},
     }
 
 
