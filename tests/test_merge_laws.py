@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from difflib import SequenceMatcher
 from functools import cache
@@ -10,12 +11,17 @@ from typing import TYPE_CHECKING
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from groundplan import documents
+from groundplan import checks, documents
 from groundplan.merge import Cause, File, Mode, Renames, Rules, merge, slots, syntax
 from groundplan.merge.keys import SchemaKeys
+from groundplan.repository import Repository
+from groundplan.schemas import default_charts, default_store
+from groundplan.tree import Tree
 from tests.rendering import ENGINES, rendered
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from groundplan.merge import Merged
     from groundplan.merge.slots import Entry, Node
 
@@ -193,3 +199,92 @@ def test_files_that_are_no_yaml_lose_nothing_either(data: st.DataObject) -> None
     found = merge(base, yours, template, RULES)
 
     assert found.files["README.md"].mode is Mode.FILE
+
+
+@cache
+def tree(engine: str) -> dict[str, File]:
+    """A whole repository."""
+    return {path: File(content) for path, content in rendered(engine, "growing").files.items()}
+
+
+def operated(data: st.DataObject, files: dict[str, File], who: str) -> dict[str, File]:
+    """A tree after somebody moved, removed, added and marked some files."""
+    result = dict(files)
+    for number in range(data.draw(st.integers(1, 6))):
+        path = data.draw(st.sampled_from(sorted(result)))
+        kind = data.draw(st.sampled_from(["move", "remove", "add", "mark", "mark"]))
+        mark = f"# {who}-{number}\n".encode()
+        match kind:
+            case "move":
+                result[f"moved-{number}/{path}"] = result.pop(path)
+            case "remove":
+                del result[path]
+            case "add":
+                result[f"{who}-{number}.yaml"] = File(mark + b"a: 1\n")
+            case "mark" if path.endswith((".yaml", ".yml", ".md")):
+                result[path] = replace(result[path], content=result[path].content + mark)
+    return result
+
+
+def marks(files: Mapping[str, File], who: str) -> set[str]:
+    found = (re.findall(rf"# {who}-\d+", file.content.decode()) for file in files.values())
+    return {mark for marked in found for mark in marked}
+
+
+@settings(several, max_examples=60)
+@given(st.data(), st.sampled_from(ENGINES))
+def test_nothing_is_lost_in_a_tree_whose_files_were_moved_and_removed(
+    data: st.DataObject, engine: str
+) -> None:
+    base = tree(engine)
+    yours, template = operated(data, base, "mine"), operated(data, base, "theirs")
+
+    found = merge(base, yours, template, RULES)
+
+    said = "".join(c.yours + c.template for c in found.conflicts)
+    for who, side in (("mine", yours), ("theirs", template)):
+        left = marks(side, who) - marks(found.files, who)
+        assert {mark for mark in left if mark not in said} == set()
+    removed = base.keys() - yours.keys()
+    assert not {path for path in removed if path in found.files and path not in template}
+
+
+KEYS = ("labels:\n", "annotations:\n")
+
+
+@settings(several, max_examples=12)
+@given(st.data(), st.sampled_from(ENGINES))
+def test_the_merge_of_two_trees_that_pass_check_passes_check(
+    data: st.DataObject, engine: str
+) -> None:
+    base = tree(engine)
+    places = [p for p, f in base.items() if any(key.encode() in f.content for key in KEYS)]
+
+    def labelled(who: str) -> dict[str, File]:
+        result = dict(base)
+        for path in data.draw(st.lists(st.sampled_from(places), min_size=1, max_size=8)):
+            if path.endswith(".yaml"):
+                text = result[path].content.decode()
+                for key in KEYS:
+                    added = rf"\1\2groundplan.dev/{who}: {who}\n\2"
+                    text = re.sub(rf"({key})( +)", added, text, count=1)
+                if not documents.parse(path, text.encode())[1]:
+                    result[path] = File(text.encode())
+        return result
+
+    sides = labelled("mine"), labelled("theirs")
+    found = merge(base, *sides, RULES)
+
+    known = findings(base) | findings(sides[0]) | findings(sides[1])
+    assert findings(found.files) <= known
+    assert not found.conflicts
+
+
+def findings(files: Mapping[str, File]) -> set[str]:
+    repository = Repository.of(
+        Tree.of({path: file.content for path, file in files.items()}),
+        schemas=default_store("1.37"),
+        charts=default_charts(),
+        kubernetes="1.37",
+    )
+    return {f"{f.check_id} {f.location.path} {f.message}" for f in checks.run(repository).findings}

@@ -366,6 +366,45 @@ def test_a_bundle_that_is_not_there_is_named(platform: Path, monkeypatch: Any) -
     assert "[update.no-such-bundle]" in done.stderr
 
 
+def test_an_answer_that_a_version_would_lose_is_refused(
+    platform: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    releases.git(tmp_path, "clone", "--quiet", str(releases.repository()), "template")
+    template_ = tmp_path / "template"
+    edit(template_, "blueprints/questions/99-colour.yaml", "theme:", "theme:\n  when: false")
+    releases.git(template_, "commit", "--quiet", "--all", "-m", "v3.0.0")
+    releases.git(template_, "tag", "v3.0.0")
+    assert carried.write_bundle(template_, tmp_path / "bundle")
+    monkeypatch.setenv(carried.VARIABLE, str(tmp_path / "bundle"))
+
+    done = update(platform)
+
+    assert done.exit_code == ExitCode.USAGE, done.output
+    assert "[answers.computed-key]" in done.stderr
+    assert releases.git(platform, "status", "--porcelain") == ""
+
+
+# --- a folder of a larger repository
+
+
+def test_two_platforms_in_one_git_repository_do_not_meet(tmp_path: Path) -> None:
+    folders = [render("v1.0.0", tmp_path / "repo" / name) for name in ("one", "two")]
+    commit(tmp_path / "repo")
+
+    assert update(folders[0]).exit_code == ExitCode.CLEAN
+    said = run("status", "--path", folders[0], "--format", "json").stdout
+    assert json.loads(said)["files"]["extras/first.yaml"]["state"] == "unchanged"
+    refused = update(folders[0])
+    assert "[update.dirty]" in refused.stderr
+    assert "has changes that are not committed: .copier-answers.yml" in refused.stderr
+    assert "[update.nothing-to-abort]" in update(folders[1], "--abort").stderr
+    assert update(folders[1]).exit_code == ExitCode.CLEAN
+    assert update(folders[0], "--abort").exit_code == ExitCode.CLEAN
+
+    assert (folders[0] / "extras/two.yaml").is_file()
+    assert not (folders[1] / "extras/two.yaml").exists()
+
+
 # --- two doors
 
 

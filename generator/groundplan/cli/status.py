@@ -41,7 +41,7 @@ def _lines(root: Path, found: Status) -> Iterator[str]:
     from groundplan.updates.standing import State
 
     behind = f"; {found.newest} is out" if found.behind else ", the newest"
-    yield f"{root}: {found.tier} for {found.engine} at {found.version}{behind}"
+    yield f"{root.resolve().name}: {found.tier} for {found.engine} at {found.version}{behind}"
     counts = [(state, found.of(state)) for state in State]
     said = [f"{len(files)} {state}" for state, files in counts if files]
     yield f"files       {', '.join([*said, f'{found.own} of your own'])}"

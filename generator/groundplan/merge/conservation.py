@@ -187,9 +187,14 @@ def _spread(
         lists = [[] if value is _ABSENT else value for value in values]
         key = identities.key_of(lists, list_keys(where.api_version, where.kind, where.path))
         parts = [{key(item): item for item in side} for side in lists] if key else None
+    lines = all(isinstance(value, str) and "\n" in value for value in present)
     for count, value in zip(counts, values, strict=True):
         if value is not _ABSENT:
-            leaves = {("", kind): 1} if parts is not None else identities.leaf_counts(value)
+            leaves: Mapping[tuple[str, str], int] = {("", kind): 1}
+            if lines:
+                leaves = Counter(("", line) for line in value.splitlines())
+            elif parts is None:
+                leaves = identities.leaf_counts(value)
             for (path, leaf), number in leaves.items():
                 count[Atom(where.place, path, leaf)] += number
     if parts is not None:

@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 _HEADER_COMMENT = re.compile(r"(?<=\s)#.*")
 
 
-def shown(node: Node | None) -> str:
-    """A value as people read it; nothing for one that is not there."""
-    return "" if node is None else node.layout.strip("\n")
+def shown(part: Node | Entry | None) -> str:
+    """A value, or an entry with what stands around it, as people read it; nothing for none."""
+    return "" if part is None else part.layout.strip("\n")
 
 
 def has_comments(node: Node) -> bool:

@@ -100,7 +100,7 @@ class _Merger:
         kind = sides.yours.kind
         named = self._named(where, kind, sides)
         if kind == "sequence" and _narrowed_and_widened(where, named):
-            self._conflict(where, Cause.POSTURE, Three(*sides))
+            self._conflict(where, Cause.POSTURE, sides)
             return sides.yours
         kept: dict[str, Entry] = {}
         for name in dict.fromkeys((*named.yours, *named.template)):
@@ -148,7 +148,7 @@ class _Merger:
         left = yours or template
         if left and not fitting.same(base, left):
             cause = Cause.REMOVED_BY_TEMPLATE if yours else Cause.REMOVED_BY_YOU
-            self._conflict(where, cause, Three(*(side.value if side else None for side in sides)))
+            self._conflict(where, cause, sides)
             return yours
         return None
 
@@ -211,7 +211,7 @@ class _Merger:
                 self.decisions.append(decision)
                 return yours if ruling.kept == "yours" else template
             cause = cause if ruling.cause is Cause.BOTH_CHANGED else ruling.cause
-        self._conflict(where, cause, Three(base, yours, template))
+        self._conflict(where, cause, (base, yours, template))
         return yours
 
     def _block(self, yours: Node, values: Three[Any]) -> Node | None:
@@ -254,7 +254,7 @@ class _Merger:
             conflict = Conflict(self._path, Cause.BOTH_CHANGED, yours, template, base, place)
             self.conflicts.append(conflict)
 
-    def _conflict(self, where: Where, cause: Cause, sides: Three[Node | None]) -> None:
+    def _conflict(self, where: Where, cause: Cause, sides: Sequence[Node | Entry | None]) -> None:
         base, yours, template = (fitting.shown(side) for side in sides)
         self.conflicts.append(Conflict(self._path, cause, yours, template, base, where.place))
 

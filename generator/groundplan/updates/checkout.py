@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from groundplan import answers as given
 from groundplan import documents
@@ -18,7 +20,6 @@ from groundplan.template import UPSTREAM, version_numbers
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
     from groundplan.releases import Releases
 
@@ -45,6 +46,8 @@ class Checkout:
     """As recorded, copier's own keys left out."""
     version: str
     """Of the template that it was rendered from."""
+    prefix: str = ""
+    """Where it is in its git repository; ends in `/`, and is empty at the top."""
 
     @cached_property
     def tracked(self) -> Mapping[str, Tracked]:
@@ -62,7 +65,8 @@ class Checkout:
     def changed(self) -> tuple[str, ...]:
         """Paths that differ from the last commit, or that git does not track."""
         said = _git(self.root, "status", "--porcelain", "-z", "--no-renames", "--", ".")
-        return tuple(os.fsdecode(line[3:]) for line in said.split(b"\0") if line)
+        paths = (os.fsdecode(line[3:]) for line in said.split(b"\0") if line)
+        return tuple(path.removeprefix(self.prefix) for path in paths)
 
     def files(self) -> Files:
         """Everything that git tracks, as it is on disk."""
@@ -100,7 +104,8 @@ def find(root: Path) -> Checkout:
     if not file.is_file():
         fix = "name a repository that groundplan or copier rendered"
         raise UsageError("update.not-rendered", f"has no {ANSWERS_FILE}", where=where, fix=fix)
-    folder = _git(root, "rev-parse", "--absolute-git-dir", ok=(0, 128)).decode().strip()
+    said = _git(root, "rev-parse", "--absolute-git-dir", "--show-prefix", ok=(0, 128))
+    folder, _, prefix = os.fsdecode(said).removesuffix("\n").partition("\n")
     if not folder:
         fix = "run `git init`, and commit what you have"
         raise UsageError("update.not-git", "is in no git repository", where=where, fix=fix)
@@ -115,8 +120,9 @@ def find(root: Path) -> Checkout:
         fix = f"correct {COMMIT} to the version that it was rendered from"
         raise UsageError("update.unknown-version", what, where=f"{file}", fix=fix)
     values = {key: value for key, value in read.values.items() if key not in (COMMIT, SOURCE)}
-    private = root.__class__(folder) / "groundplan"
-    return Checkout(root, private, Answers(values, str(file), read.text, version), version)
+    private = Path(folder, "groundplan", *(("in", quote(prefix, "")) if prefix else ()))
+    answers = Answers(values, str(file), read.text, version)
+    return Checkout(root, private, answers, version, prefix)
 
 
 def require_ready(checkout: Checkout, releases: Releases, target: str) -> None:

@@ -161,6 +161,8 @@ def _usable(
     try:
         return given.checked(Answers(wanted), template).values
     except AnswersError as error:
+        if wanted == kept:
+            raise
         # Only what was recorded before may go; what somebody asks for now stays wrong.
         with suppress(AnswersError):
             hidden = copier_adapter.unasked(template, wanted)

@@ -77,7 +77,7 @@ def text(update: Update) -> str:
 
 def _lines(update: Update) -> Iterator[str]:
     proposal, merged = update.proposal, update.proposal.merged
-    yield f"{proposal.checkout.root}: {_versions(proposal)}"
+    yield f"{proposal.checkout.root.resolve().name}: {_versions(proposal)}"
     if not proposal.changed:
         yield "nothing changes"
         return
