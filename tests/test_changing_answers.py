@@ -10,6 +10,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from groundplan import cli, copier_adapter, documents, places, template
+from groundplan.answers import fields_of, questions
 from groundplan.errors import ExitCode, TemplateError
 from groundplan.template import Template
 from groundplan.updates import checkout, dangers, renders, transitions
@@ -240,17 +241,15 @@ def test_answers_that_cannot_be_are_refused_before_anything_is_written(
 
 
 def test_every_transition_is_about_a_question_and_a_field_that_there_are() -> None:
-    from groundplan.answers import questions
-    from groundplan.answers.fields import known_fields
-
     blueprint = template.locate()
     asked = {question.name for question in questions(blueprint)}
-    fields = known_fields(places.read(blueprint), {})
+    facts = {fact.name for place in places.read(blueprint) for fact in place.facts}
 
     for rule in transitions.read(blueprint):
         assert rule.question in asked
         if rule.field:
-            assert rule.field in fields[rule.question].item.fields  # type: ignore[union-attr]
+            known = fields_of(blueprint, {})[rule.question].item.fields  # type: ignore[union-attr]
+            assert rule.field in known or (rule.question == "clusters" and rule.field in facts)
 
 
 def test_a_rule_that_is_none_is_a_fault_of_the_template(tmp_path: Path) -> None:

@@ -37,7 +37,8 @@ def carry(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def render(version: str, folder: Path, **answers: Any) -> Path:
-    copier_adapter.render(carried.locate().template(version), answers, folder)
+    ready = {"practices": READY, **answers}
+    copier_adapter.render(carried.locate().template(version), ready, folder)
     return folder
 
 
@@ -425,7 +426,9 @@ def copier(*words: str | Path) -> None:
 @pytest.mark.usefixtures("upstream")
 def test_copier_updates_what_groundplan_rendered_and_the_reverse(tmp_path: Path) -> None:
     ours, theirs = render("v1.0.0", tmp_path / "ours"), tmp_path / "theirs"
-    copier("copy", "gh:groundplan/groundplan", theirs, "--vcs-ref", "v1.0.0")
+    (tmp_path / "answers.yaml").write_text(documents.dump({"practices": READY}), "utf-8")
+    words = ("--vcs-ref", "v1.0.0", "--data-file", tmp_path / "answers.yaml")
+    copier("copy", "gh:groundplan/groundplan", theirs, *words)
     assert files(ours) == files(theirs)
     for folder in (ours, theirs):
         edit(folder, "extras/two.yaml", "# Two objects", "# Just two objects")

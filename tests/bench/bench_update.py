@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from groundplan import copier_adapter
 from tests import releases
 from tests.bench.measure import Row, pairs, run
+from tests.rendering import READY
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,7 +26,7 @@ def large() -> dict[str, Any]:
         {"name": f"team-{n}", "namespaces": [f"team-{n}"], "contact": f"@acme/team-{n}"}
         for n in range(NAMESPACES)
     ]
-    return {"tier": "enterprise", "teams": teams}
+    return {"tier": "enterprise", "practices": READY, "teams": teams}
 
 
 def rows() -> Iterator[Row]:

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from copy import deepcopy
 from typing import TYPE_CHECKING, Any
 
-from groundplan import documents, places
-from groundplan.answers.fields import Many, Record, known_fields, suggestion
+from groundplan import documents
+from groundplan.answers import fields_of
+from groundplan.answers.fields import Many, Record, suggestion
 from groundplan.errors import UsageError
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 def kinds(template: Template) -> dict[str, str]:
     """What can be added and removed: the questions whose answer is a list of named things."""
-    fields = known_fields(places.read(template), {})
+    fields = fields_of(template, {})
     lists = (
         name
         for name, kind in fields.items()

@@ -98,7 +98,8 @@ def propose(
     usable = _usable(new, kept, wanted)
 
     def approve(answered: Mapping[str, Any]) -> None:
-        given.checked(Answers(usable), new, Plan.of(answered["plan"]).namespaces)
+        plan = Plan.of(answered["plan"])
+        given.checked(Answers(usable), new, plan.namespaces, plan.prerequisites)
 
     template = renders.render(new, usable, approve)
     answers = places.recorded(template.files[places.ANSWERS_FILE].content)

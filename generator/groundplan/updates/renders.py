@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import groundplan
-from groundplan.catalogue import Tier
 from groundplan.git import ELSEWHERE
 from groundplan.merge import File, Files, Mode
 from groundplan.plan import Plan
@@ -36,7 +35,7 @@ class Render:
     components: Mapping[str, str]
     """What the platform consists of: versions of charts, or nothing, by name."""
     prerequisites: tuple[str, ...]
-    """What its tier expects of the organisation."""
+    """What its tier and components count on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +80,8 @@ def rendered(files: Files, computed: Mapping[str, Any]) -> Render:
     """A render, given its files and the value that the template computed for `plan`."""
     plan = Plan.of(computed)
     components = {c.name: c.chart.version if c.chart else "" for c in plan.components}
-    tier = Tier.of(plan.tier, computed["tier"])
-    return Render(files, components, tier.prerequisites)
+    needs = (f"{n.practice} {n.least}: {n.sentence} ({n.by})" for n in plan.prerequisites)
+    return Render(files, components, tuple(dict.fromkeys(needs)))
 
 
 def read(folder: Path) -> Files:
