@@ -92,6 +92,7 @@ CLUSTERS: dict[str, dict[str, Any]] = {
         "region": "hall-3",
         "storage": "rook-ceph",
         "vault": "https://vault.acme.example:8200",
+        "backup_url": "https://s3.acme.example",
         "pod_cidr": "10.30.0.0/16",
         "service_cidr": "10.31.0.0/16",
     },

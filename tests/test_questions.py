@@ -16,6 +16,11 @@ if TYPE_CHECKING:
 
 RISK = {"what": "on_call", "owner": "@acme/cto", "reason": "We hire.", "expires": "2099-05-31"}
 LACKING = {"practices": READY | {"on_call": "nobody"}}
+WITHOUT_BUCKET = {
+    "tier": "growing",
+    "practices": READY,
+    "clusters": [{k: v for k, v in CLUSTERS["capi"].items() if k != "backup_url"}],
+}
 
 
 @pytest.mark.parametrize("engine", ENGINES)
@@ -66,6 +71,7 @@ def test_defaults_give_the_small_tier_with_flux_on_one_cluster(tmp_path: Path) -
         ({"clusters": [CLUSTERS["eks"] | {"account": 210987654321}]}, "give it in quotes"),
         ({"clusters": [CLUSTERS["gke"] | {"project": "A"}]}, "is on GKE but has no project"),
         ({"clusters": [CLUSTERS["aks"] | {"key_vault": ""}]}, "is on AKS but has no key_vault"),
+        (WITHOUT_BUCKET, "has no backup_url"),
         ({"clusters": [CLUSTERS["aks"] | {"client_id": {"cert-manager": "1"}}]}, "no client_id"),
         ({"clusters": [CLUSTERS["capi"] | {"storage": "tape"}]}, "has no storage"),
         ({"clusters": [CLUSTERS["kind"] | {"pod_cidr": "all"}]}, "has no pod_cidr"),

@@ -12,13 +12,17 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from groundplan import checks, documents, repository
+from groundplan import checks, copier_adapter, documents, repository
 from groundplan.findings import Severity
 from groundplan.gitops import load_clusters
+from groundplan.template import Template
 from tests.rendering import (
     CLUSTERS,
     ENGINES,
+    EVERYTHING,
     PLACES,
+    READY,
+    ROOT,
     TEAMS,
     TIERS,
     on_clusters,
@@ -299,6 +303,94 @@ def test_a_service_account_names_its_cloud_identity_where_the_place_wants_that()
     assert account("aks") == {
         "azure.workload.identity/client-id": "11f5b1a2-7a65-4a76-a4a7-9c9b3e4b6e0d"
     }
+
+
+@pytest.mark.parametrize("place", ["eks", "gke", "aks"])
+def test_dns_records_are_kept_by_who_may_from_the_growing_tier_on(place: str) -> None:
+    provider = {"eks": "aws", "gke": "google", "aks": "azure"}[place]
+    name = CLUSTERS[place]["name"]
+    tree = rendered("argocd", "growing", (place,))
+
+    own = one(tree, f"clusters/{name}/values/external-dns.yaml")
+    assert (own["provider"]["name"], own["txtOwnerId"]) == (provider, name)
+    shared = one(tree, "components/external-dns/values.yaml")
+    assert shared["sources"] == ["gateway-httproute", "gateway-grpcroute"]
+    assert "`external-dns`" in tree.files["docs/bootstrap.md"].decode()
+    assert not [path for path in rendered("argocd", places=(place,)).files if "dns/" in path]
+
+
+@pytest.mark.parametrize("place", [place for place in PLACES if place != "kind"])
+def test_backups_go_into_a_bucket_of_the_place_every_night(place: str) -> None:
+    name = CLUSTERS[place]["name"]
+    tree = rendered("argocd", "growing", (place,))
+
+    [location] = one(tree, f"clusters/{name}/values/velero.yaml")["configuration"][
+        "backupStorageLocation"
+    ]
+    provider = {"eks": "aws", "gke": "gcp", "aks": "azure", "capi": "aws"}[place]
+    assert location["provider"] == provider
+    assert location["bucket"] == ("backups" if place == "aks" else f"acme-{name}-backups")
+    assert [*one(tree, "components/velero/values.yaml")["schedules"]] == ["nightly"]
+    assert "docs/runbooks/restore.md" in tree.files
+
+
+def test_velero_reads_and_restores_just_what_its_backup_names() -> None:
+    tree = rendered("argocd", "growing")
+    backup = one(tree, "components/velero/values.yaml")["schedules"]["nightly"]["template"]
+    [role] = parsed(tree, "components/velero/roles.yaml")
+
+    named = {*backup["includedNamespaceScopedResources"], *backup["includedClusterScopedResources"]}
+    may_read = {
+        f"{resource}.{group}".rstrip(".")
+        for rule in role["rules"]
+        for group in rule["apiGroups"]
+        for resource in rule["resources"]
+    }
+    assert named <= may_read
+    assert "*" not in "".join(may_read)
+
+
+def test_no_backups_leave_no_runbook_for_them() -> None:
+    for tree in (rendered("flux", "small"), rendered("flux", "growing", ("kind",))):
+        assert not [path for path in tree.files if "velero" in path or "restore" in path]
+
+
+@pytest.mark.parametrize("place", ["eks", "aks"])
+def test_a_node_pool_has_a_limit_and_machines_that_are_replaced(place: str) -> None:
+    [pool] = objects(rendered("flux", "small", (place,)), "NodePool")
+
+    assert pool["spec"]["limits"] == {"cpu": "32", "memory": "128Gi"}
+    assert pool["spec"]["template"]["spec"]["expireAfter"] == "720h"
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_machines_are_declared_on_the_cluster_that_makes_them(engine: str, tmp_path: Path) -> None:
+    factory = CLUSTERS["capi"]
+    branch = factory | {"name": "branch", "management": "factory", "pod_cidr": "10.40.0.0/16"}
+    tree = render(tmp_path, engine=engine, clusters=[CLUSTERS["eks"], factory, branch])
+
+    [path] = [path for path in tree.files if path.endswith("machine-deployments.yaml")]
+    assert path.startswith("clusters/factory/")
+    machines = one(tree, path)
+    assert machines["spec"]["clusterName"] == "branch"
+    assert machines["spec"]["template"]["spec"]["version"] == "v1.37.0"
+
+
+def test_with_irsa_every_account_that_has_a_role_names_it(tmp_path: Path) -> None:
+    cluster = CLUSTERS["eks"] | {"identity": "irsa"}
+    answers = {"engine": "argocd", "tier": "enterprise", "clusters": [cluster]} | EVERYTHING
+    answers["practices"] = READY
+    plan = copier_adapter.resolve(Template(ROOT, "v0"), answers)["plan"]
+    with_roles = {c["name"] for c in plan["components"] if c.get("identity")}
+    tree = render(tmp_path, **answers)
+
+    named = b"eks.amazonaws.com/role-arn: arn:aws:iam::012345678901:role/production-"
+    naming = {
+        text.partition(named)[2].split()[0].decode()
+        for text in tree.files.values()
+        if named in text
+    }
+    assert naming == with_roles
 
 
 def test_irsa_names_the_role_in_the_account_and_partition_of_the_cluster(tmp_path: Path) -> None:

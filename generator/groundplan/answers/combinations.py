@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
-from groundplan.answers.fields import Fault, Path, shown, suggestion
+from groundplan.answers.fields import Fault, Path, label, shown, suggestion
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -48,6 +48,7 @@ def impossible(
     for path, cluster in clusters:
         yield from _own_ranges(path, cluster)
     yield from _peered_ranges(clusters)
+    yield from _management(clusters)
     teams = _named(answers, "teams")
     yield from _twice("team", teams)
     yield from _namespaces(teams, reserved)
@@ -151,6 +152,17 @@ def _peered_ranges(clusters: list[tuple[Path, Mapping[str, Any]]]) -> Iterator[F
             what = f"{others} overlaps {pods} of cluster {one.get('name')} in the same account"
             fix = "give every cluster of an account its own range, so that they can be peered"
             yield Fault((*path, "pod_cidr"), "answers.range-shared", what, fix)
+
+
+def _management(clusters: list[tuple[Path, Mapping[str, Any]]]) -> Iterator[Fault]:
+    """Whether the cluster that makes another one's machines is one of these."""
+    names = [cluster.get("name") for _, cluster in clusters]
+    for path, cluster in clusters:
+        management = cluster.get("management")
+        if isinstance(management, str) and not label(management) and management not in names:
+            what = f"no cluster here is called {shown(management)}"
+            fix = "name one of them, or leave it out when the machines are declared elsewhere"
+            yield Fault((*path, "management"), "answers.unknown-management", what, fix)
 
 
 def _namespaces(
