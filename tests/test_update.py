@@ -206,6 +206,28 @@ def test_a_file_that_both_sides_removed_or_that_you_removed_stays_away(platform:
     assert json.loads(done.stdout)["files"]["extras/first.yaml"] == "added"
 
 
+def test_the_report_judges_components_that_move_to_another_version(
+    platform: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    releases.git(tmp_path, "clone", "--quiet", str(releases.repository()), "template")
+    data = tmp_path / "template/blueprints/components/cert-manager.yaml"
+    said = documents.load(data.read_bytes())["chart"]["version"]
+    major, _, rest = said.removeprefix("v").partition(".")
+    newer = said.replace(f"{major}.{rest}", f"{int(major) + 70}.{rest}")
+    edit(tmp_path / "template", "blueprints/components/cert-manager.yaml", said, newer)
+    releases.git(tmp_path / "template", "commit", "--quiet", "--all", "-m", "v2.1.0")
+    releases.git(tmp_path / "template", "tag", "v2.1.0")
+    assert carried.write_bundle(tmp_path / "template", tmp_path / "bundle")
+    monkeypatch.setenv(carried.VARIABLE, str(tmp_path / "bundle"))
+
+    found = json.loads(update(platform, "--plan", "--format", "json").stdout)
+
+    moves = [(one["move"]["component"], one["verdict"]) for one in found["upgrades"]]
+    assert moves == [("cert-manager", "unknown")]
+    assert found["components"]["changed"]["cert-manager"] == {"from": said, "to": newer}
+    assert f"upgrade     cert-manager {said} -> {newer}: unknown" in update(platform).stdout
+
+
 # --- plan, abort, and a run that is killed
 
 

@@ -14,9 +14,9 @@ from groundplan.posture import revisions
 from groundplan.repository import manifest_paths
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
-    from groundplan.gitops.model import Unit
+    from groundplan.gitops.model import Cluster, Unit
     from groundplan.template import Template
     from groundplan.tree import Tree
 
@@ -41,10 +41,15 @@ def read(reference: str, repository: Path, template: Template) -> tuple[Versions
 def of_tree(tree: Tree, template: Template) -> tuple[Versions, str]:
     """The versions of a rendered repository, whatever the engine."""
     parsed = {path: documents.parse(path, tree.files[path])[0] for path in manifest_paths(tree)}
+    return of_clusters(load_clusters(tree, parsed), template)
+
+
+def of_clusters(clusters: Iterable[Cluster], template: Template) -> tuple[Versions, str]:
+    """The versions of clusters that are built already."""
     known = component_data(template)
     found: Versions = {}
     engine = ""
-    for cluster in load_clusters(tree, parsed):
+    for cluster in clusters:
         engine = engine or cluster.engine.value
         for unit in cluster.units:
             for name, version in _of_unit(unit, known):

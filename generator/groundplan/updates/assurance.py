@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from groundplan import checks
+from groundplan import checks, upgrades, versions
 from groundplan.findings import Severity
 from groundplan.merge import Mode, conflicts
 from groundplan.posture import comparison
@@ -16,11 +16,15 @@ from groundplan.tree import Tree
 from groundplan.updates import dangers
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from groundplan.findings import Finding, Report
     from groundplan.merge import Files
     from groundplan.posture.comparison import Comparison
+    from groundplan.template import Template
     from groundplan.updates.dangers import Risk
     from groundplan.updates.proposal import Proposal
+    from groundplan.upgrades import Judgement
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +36,8 @@ class Assurance:
     """Findings of at least medium severity that the repository did not have before."""
     posture: Comparison
     risks: tuple[Risk, ...]
+    upgrades: tuple[Judgement, ...]
+    """What is recorded about each component that moves to another version."""
 
 
 def assure(proposal: Proposal) -> Assurance:
@@ -49,7 +55,18 @@ def assure(proposal: Proposal) -> Assurance:
         tuple(finding for finding in serious if finding.fingerprint not in known),
         comparison.compare(*sides),
         dangers.find(*sides),
+        tuple(_upgrades(proposal.template, before, after)),
     )
+
+
+def _upgrades(template: Template, before: Repository, after: Repository) -> Iterator[Judgement]:
+    """Judge each component that moves; what is new or goes is in the plan already."""
+    old, _ = versions.of_clusters(before.clusters, template)
+    new, engine = versions.of_clusters(after.clusters, template)
+    known = upgrades.records(template)
+    for move in upgrades.moves(old, new):
+        if move.old and move.new:
+            yield upgrades.judge(move, known.get(move.component, ()), engine)
 
 
 def _side(repository: Repository) -> Side:

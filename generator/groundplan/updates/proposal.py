@@ -35,8 +35,8 @@ class Proposal:
     """An update that has been worked out to the end."""
 
     checkout: Checkout
-    version: str
-    """That the repository would be at."""
+    template: Template
+    """The version that the repository would be at."""
     answers: Mapping[str, Any]
     """As they would be recorded."""
     before: Files
@@ -45,6 +45,11 @@ class Proposal:
     renders: tuple[Render, Render]
     """What the template made before, and what it makes now."""
     lock: Lock
+
+    @property
+    def version(self) -> str:
+        """That the repository would be at."""
+        return self.template.version
 
     @property
     def prerequisites(self) -> tuple[str, ...]:
@@ -108,7 +113,7 @@ def propose(
     owned = _owned(merged, before, template.files)
     return Proposal(
         checkout,
-        target,
+        new,
         answers,
         before,
         conflicts.written(owned),

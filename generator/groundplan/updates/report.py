@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from groundplan import __version__
@@ -171,10 +171,15 @@ def _assured(assurance: Assurance) -> Iterator[str]:
         yield f"  {finding.location}  {finding.severity}  {finding.check_id}  {finding.message}"
     yield f"posture     {posture.summary(assurance.posture)}"
     widened = assurance.posture.of(Verdict.WIDENED)
-    for judged in widened[:_SHOWN_CHANGES]:
-        yield f"  WIDENED  {judged.change.subject}: {judged.change.atom} (at {judged.location})"
+    for one in widened[:_SHOWN_CHANGES]:
+        yield f"  WIDENED  {one.change.subject}: {one.change.atom} (at {one.location})"
     if len(widened) > _SHOWN_CHANGES:
         yield f"  {len(widened) - _SHOWN_CHANGES} more; see `groundplan posture diff HEAD .`"
+    for judged in assurance.upgrades:
+        move = judged.move
+        yield f"upgrade     {move.component} {move.old} -> {move.new}: {judged.verdict}"
+        yield from (f"  {sentence}" for sentence in judged.why)
+        yield from (f"  {number}. {step}" for number, step in enumerate(judged.steps, 1))
     for risk in assurance.risks:
         fate = f", {risk.fate}" if risk.fate else ""
         yield (
@@ -289,6 +294,7 @@ def _json_assurance(assurance: Assurance) -> dict[str, Any]:
             }
             for finding in assurance.report.findings
         ],
+        "upgrades": [asdict(judged) for judged in assurance.upgrades],
         "posture": json.loads(posture.as_json(assurance.posture)),
         "dangers": [
             {
