@@ -168,6 +168,8 @@ def test_a_plan_of_a_promotion_says_what_comes_and_what_is_expected(platform: Pa
     assert said["answers"]["changed"]["tier"] == {"from": "small", "to": "growing"}
     assert said["components"]["added"]
     assert said["prerequisites"]
+    before_, after = (said["needs"][side]["kind"]["memory"] for side in ("before", "after"))
+    assert before_ < after
     assert not said["written"]
     assert files(platform) == before
 

@@ -87,16 +87,16 @@ def create(
             committing = beside.submit(_first_commit, folder)
             meanwhile()
             commit = committing.result()
-        _remember(template, folder, all_answers["plan"])
+        _remember(template, folder, all_answers)
         folder.rename(destination)
     return Created(commit, str(all_answers["repository"]))
 
 
-def _remember(template: Template, folder: Path, plan: Mapping[str, Any]) -> None:
+def _remember(template: Template, folder: Path, answers: Mapping[str, Any]) -> None:
     """Note which files were rendered, so that nobody has to render them again to compare."""
     from groundplan.updates import checkout, renders
 
-    made = renders.rendered(renders.read(folder), plan)
+    made = renders.rendered(template, renders.read(folder), answers)
     values = checkout.recorded(made.files[checkout.ANSWERS_FILE].content)
     locked = renders.lock(template.version, values, made)
     renders.remember(folder / ".git" / "groundplan", locked)

@@ -7,11 +7,12 @@ import json
 import os
 import stat
 import tempfile
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import groundplan
+from groundplan.costs import Need, prices
 from groundplan.git import ELSEWHERE
 from groundplan.merge import File, Files, Mode
 from groundplan.plan import Plan
@@ -36,6 +37,8 @@ class Render:
     """What the platform consists of: versions of charts, or nothing, by name."""
     prerequisites: tuple[str, ...]
     """What its tier and components count on."""
+    needs: Mapping[str, Mapping[str, float]]
+    """What the components ask of a cluster, by place: cores, GiB, and a month's price if known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +52,7 @@ class Lock:
     """Mode and name, by path."""
     components: Mapping[str, str]
     prerequisites: tuple[str, ...]
+    needs: Mapping[str, Mapping[str, float]]
 
 
 def render(
@@ -73,15 +77,37 @@ def render(
     with tempfile.TemporaryDirectory(prefix="groundplan-") as name:
         folder = Path(name, "rendered")
         copier_adapter.render(template, values, folder, note)
-        return rendered(read(folder), computed["plan"])
+        return rendered(template, read(folder), computed)
 
 
-def rendered(files: Files, computed: Mapping[str, Any]) -> Render:
-    """A render, given its files and the value that the template computed for `plan`."""
-    plan = Plan.of(computed)
-    components = {c.name: c.chart.version if c.chart else "" for c in plan.components}
-    needs = (f"{n.practice} {n.least}: {n.sentence} ({n.by})" for n in plan.prerequisites)
-    return Render(files, components, tuple(dict.fromkeys(needs)))
+def rendered(template: Template, files: Files, answers: Mapping[str, Any]) -> Render:
+    """A render, given its files and all answers, computed ones included.
+
+    Asks little of the template's own values, since any older version can be what is rendered.
+    """
+    plan = answers["plan"]
+    charts = {said["name"]: said.get("chart") or {} for said in plan["components"]}
+    needs = (
+        f"{need['practice']} {need['least']}: {need['sentence']} ({need['by']})"
+        for need in plan.get("prerequisites", ())
+    )
+    places = sorted({str(cluster["place"]) for cluster in answers["clusters"]})
+    priced = (template.root / "blueprints" / "prices.yaml").is_file()
+    return Render(
+        files,
+        {name: str(chart.get("version", "")) for name, chart in charts.items()},
+        tuple(dict.fromkeys(needs)),
+        {place: _need(template, Plan.of(plan), place) for place in places if priced},
+    )
+
+
+def _need(template: Template, plan: Plan, place: str) -> Mapping[str, float]:
+    """What the components ask of a cluster at one place."""
+    need = Need.of(plan.components, place)
+    said = {name: round(value, 3) for name, value in asdict(need).items()}
+    price = next((p for p in prices(template) if p.place == place), None)
+    month = price.month(need) if price else None
+    return said if month is None else {**said, "month": round(month, 2)}
 
 
 def read(folder: Path) -> Files:
@@ -111,7 +137,8 @@ def digest(values: Mapping[str, Any]) -> str:
 def lock(version: str, values: Mapping[str, Any], made: Render) -> Lock:
     """The lock of a render."""
     blobs = {path: named(file) for path, file in made.files.items()}
-    return Lock(version, digest(values), blobs, made.components, made.prerequisites)
+    facts = made.components, made.prerequisites, made.needs
+    return Lock(version, digest(values), blobs, *facts)
 
 
 def named(file: File) -> str:
@@ -143,7 +170,8 @@ def restored(locked: Lock, repository: Path, known: Files) -> Render | None:
         if files[path].blob != blob:
             return None
         place = end + size + 2
-    return Render(dict(sorted(files.items())), locked.components, locked.prerequisites)
+    known_facts = locked.components, locked.prerequisites, locked.needs
+    return Render(dict(sorted(files.items())), *known_facts)
 
 
 def remember(private: Path, locked: Lock) -> None:
@@ -156,6 +184,7 @@ def remember(private: Path, locked: Lock) -> None:
         "answers": locked.digest,
         "components": dict(locked.components),
         "prerequisites": list(locked.prerequisites),
+        "needs": dict(locked.needs),
         "files": dict(locked.blobs),
     }
     handle, name = tempfile.mkstemp(dir=folder)
@@ -176,7 +205,8 @@ def recall(private: Path, version: str, values: Mapping[str, Any]) -> Lock | Non
         if not right:
             return None
         expected = tuple(body["prerequisites"])
-        return Lock(version, wanted, body["files"], body["components"], expected)
+        facts = body["components"], expected, body["needs"]
+        return Lock(version, wanted, body["files"], *facts)
     except (OSError, ValueError, KeyError, TypeError):
         return None
 

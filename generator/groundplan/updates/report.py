@@ -86,6 +86,7 @@ def _lines(update: Update) -> Iterator[str]:
         ("components", components(proposal)),
     ):
         yield from _differences(label, differences)
+    yield from _needs(proposal)
     yield f"files       {_files(proposal)}"
     yield f"edits       yours: {_tally(merged.yours)}; the template's: {_tally(merged.template)}"
     for move in merged.moves:
@@ -117,6 +118,29 @@ def _differences(label: str, differences: Differences) -> Iterator[str]:
     ]
     for number, line in enumerate(lines):
         yield f"{'' if number else label:<11} {line}"
+
+
+_UNITS = {
+    "cpu": "cores",
+    "memory": "GiB of memory",
+    "storage": "GiB of storage",
+    "load_balancers": "load balancers",
+    "month": "a month at list prices",
+}
+
+
+def _needs(proposal: Proposal) -> Iterator[str]:
+    """What the platform's own components ask of a cluster, where that changes."""
+    before, after = (made.needs for made in proposal.renders)
+    for place, need in after.items():
+        old = before.get(place, {})
+        said = [
+            f"{old.get(name, 0):g} -> {value:g} {_UNITS[name]}"
+            for name, value in need.items()
+            if value != old.get(name, 0)
+        ]
+        if said:
+            yield f"needs       each cluster at {place}: {', '.join(said)}"
 
 
 def _value(value: Any) -> str:
@@ -218,6 +242,10 @@ def as_json(update: Update) -> str:
         "to": proposal.version,
         "written": update.written,
         "prerequisites": list(proposal.prerequisites),
+        "needs": {
+            side: made.needs
+            for side, made in zip(("before", "after"), proposal.renders, strict=True)
+        },
         "answers": _json_differences(answers(proposal)),
         "components": _json_differences(components(proposal)),
         "files": {path: fate.value for path, fate in proposal.changed.items()},
