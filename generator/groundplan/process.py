@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
@@ -127,6 +128,16 @@ class Server:
     def alive(self) -> bool:
         """Whether it is still running."""
         return self.process.poll() is None
+
+    def fall_with(self, other: Server) -> None:
+        """End at once when another one ends, without which it would only keep callers waiting."""
+
+        def wait() -> None:
+            other.process.wait()
+            with contextlib.suppress(ProcessLookupError):
+                self.process.send_signal(signal.SIGINT)
+
+        threading.Thread(target=wait, daemon=True).start()
 
     def tail(self, lines: int = 20) -> str:
         """The last lines that it logged."""

@@ -11,12 +11,24 @@ from groundplan.runners.definitions import define, established
 from groundplan.runners.kinds import discover
 
 if TYPE_CHECKING:
-    from groundplan.gitops.model import Unit
+    from groundplan.gitops.model import Cluster, Unit
     from groundplan.resources import Resource
     from groundplan.schemas import SchemaStore
 
 _FIRST = ("CustomResourceDefinition", "Namespace")
 """What the controller applies before the rest, and waits for."""
+
+
+def prepare(client: Client, cluster: Cluster) -> None:
+    """Make the namespaces that Flux is started in, as its installation does."""
+    for name in sorted({unit.id.namespace for unit in cluster.units} - {""}):
+        labels = {
+            "groundplan.dev/owner": "platform",
+            "pod-security.kubernetes.io/enforce": "restricted",
+        }
+        metadata = {"name": name, "labels": labels}
+        body = {"apiVersion": "v1", "kind": "Namespace", "metadata": metadata}
+        client.send(apply(f"/api/v1/namespaces/{name}", body, dry_run=False))
 
 
 def apply_unit(

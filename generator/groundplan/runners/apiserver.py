@@ -112,9 +112,10 @@ def running(
             serving(_etcd(binaries, home), home / "etcd.log", grace=0, scratch=home) as etcd,
             _answering(binaries, home, tokens[ADMINISTRATOR], etcd, free_port) as (apiserver, port),
         ):
+            apiserver.fall_with(etcd)
 
             def ensure_alive() -> None:
-                for server in (apiserver, etcd):
+                for server in (etcd, apiserver):
                     if not server.alive:
                         raise _ended(server, "apiserver.ended", "ended while it was needed")
 

@@ -151,6 +151,7 @@ class Client:
             else:
                 if answer.status not in _PASSING:
                     return answer
+                self._ensure_alive()
             time.sleep(0.1 * 2**attempt)
         return answer
 

@@ -119,7 +119,9 @@ def _asked(server: ApiServer) -> tuple[Assertion, ...]:
 def _scene(cluster: Cluster, server: ApiServer) -> Scene:
     """What assertions about one cluster are asked of, once its objects are there."""
     once = {resource.id.key: resource for unit in cluster.units for resource in unit.resources}
-    return Scene(server.client, discover(server.client), tuple(once.values()), server.controllers)
+    minor = ".".join(server.version.split(".")[:2])
+    kinds = discover(server.client)
+    return Scene(server.client, kinds, tuple(once.values()), minor, server.controllers)
 
 
 def _ask(

@@ -23,6 +23,8 @@ class Scene:
     kinds: Kinds
     resources: tuple[Resource, ...]
     """What the repository has for this cluster, each object once."""
+    kubernetes: str
+    """The cluster's minor version, such as `1.37`."""
     controllers: bool
     """Whether a controller manager works there."""
 

@@ -11,7 +11,7 @@ from groundplan import documents, template
 from groundplan.findings import Passed, Severity, Skipped
 from groundplan.resources import Origin, Resource
 from groundplan.runners.client import Client, Request, apply
-from groundplan.verify import standins
+from groundplan.verify import standins, trials
 from groundplan.verify.assertions import Assertion, Scene
 from groundplan.verify.questions import Question
 from groundplan.verify.record import Broken, Said
@@ -123,22 +123,22 @@ def _told_apart(
 ) -> Said:
     """Whether the bad example is refused or warned about by name, and the good one is not."""
     mark = policy.id.name.partition(".")[0].upper()
-    good = _try(scene, examples["good"])
-    bad = _try(scene, examples["bad"])
+    right, wrong = trials.pair(examples, scene.kubernetes)
+    good, bad = _try(scene, right), _try(scene, wrong)
     if good is None or bad is None:
         return Skipped("admission policies", "the cluster does not serve the kind of its example")
-    wrong = ""
+    fault = ""
     if f"{mark}: " in good.message or any(mark in text for text in good.warnings):
-        wrong = f"{mark} is against its own good example: {good.message}"
+        fault = f"{mark} is against its own good example: {good.message}"
     elif "Deny" in actions and bad.ok:
-        wrong = f"what {mark} forbids was accepted"
+        fault = f"what {mark} forbids was accepted"
     elif "Deny" in actions and mark not in bad.message:
-        wrong = f"what {mark} forbids was refused, but not by it: {bad.message}"
+        fault = f"what {mark} forbids was refused, but not by it: {bad.message}"
     elif actions == ["Audit"]:
         return Skipped("admission policies", "they only write to the audit log")
     elif "Warn" in actions and not any(mark in text for text in bad.warnings):
-        wrong = f"what {mark} warns about was accepted without its warning"
-    return Broken(policy, wrong) if wrong else Passed()
+        fault = f"what {mark} warns about was accepted without its warning"
+    return Broken(policy, fault) if fault else Passed()
 
 
 def _try(scene: Scene, example: Mapping[str, Any]) -> Answer | None:

@@ -100,6 +100,9 @@ def brought_up(
     Raises:
         ToolError: When the engine cannot be run or ends.
     """
+    if cluster.engine is Engine.FLUX or server.engine is None:
+        yield _by_flux(cluster, repository, server, record, progress), None
+        return
     with serve(repository, cluster, server.home, registry=server.registry) as served:
         tree = Repository.of(
             served.tree,
@@ -109,9 +112,6 @@ def brought_up(
             answers=repository.answers,
         )
         there = next(one for one in tree.clusters if one.name == cluster.name)
-        if cluster.engine is Engine.FLUX or server.engine is None:
-            yield _by_flux(there, repository, server, record, progress), None
-            return
         programs = server.engine()
         argocd.install(server, there, repository.schemas, served.tree.files)
         with argocd.running(programs, server, served.tree.files) as parts:
@@ -148,6 +148,7 @@ def _by_flux(
 ) -> tuple[Reconciled, ...]:
     """Do what Flux's controllers would, and say that they were not run."""
     done = []
+    flux.prepare(server.client, cluster)
     for unit in cluster.units:
         progress(f"{cluster.name}: applying {unit.id}")
         began = time.monotonic()
