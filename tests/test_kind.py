@@ -11,6 +11,7 @@ import pytest
 
 from groundplan.errors import ToolError
 from groundplan.runners import docker
+from tests.test_verify import eventually
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 PREFIX = "groundplan-test"
@@ -49,6 +50,32 @@ def test_says_what_to_do_without_a_client(tmp_path):
     done = groundplan("verify", root, "--on", "kind", PATH=str(tmp_path))
     assert done.returncode == 4
     assert "[docker.missing]" in done.stderr
+
+
+@pytest.mark.kind
+def test_the_cluster_goes_when_the_command_is_killed(engine):
+    root = str(EXAMPLES / "laptop" / "repository")
+    words = ["verify", root, "--on", "kind", "--name", f"{PREFIX}-killed", "--kubernetes", "1.37"]
+    argv = [sys.executable, "-m", "groundplan", *words]
+    with subprocess.Popen(argv, stderr=subprocess.DEVNULL) as process:
+        eventually(lambda: nodes() or process.poll() is not None, 300)
+        process.kill()
+    eventually(lambda: not nodes(), 120)
+
+
+@pytest.mark.kind
+def test_up_and_down(engine):
+    root = str(EXAMPLES / "laptop" / "repository")
+    name = f"{PREFIX}-up"
+    try:
+        done = groundplan("up", root, "--name", name, "--kubernetes", "1.37")
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert "ENG001" in done.stdout
+        assert nodes() == [f"{name}-control-plane"]
+    finally:
+        ended = groundplan("down", "--name", name)
+    assert ended.returncode == 0
+    assert nodes() == []
 
 
 @pytest.mark.kind
