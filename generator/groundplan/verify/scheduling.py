@@ -35,7 +35,9 @@ def _land(scene: Scene) -> Iterator[Said]:
     """Put one pod of each workload with accelerators on nodes of all declared pools."""
     declared = pools(scene.resources)
     asking = [resource for resource in _workloads(scene) if _asks(resource)]
-    if not declared and asking:
+    if not asking:
+        return
+    if not declared:
         yield Skipped("workloads with accelerators", _NO_POOL, len(asking))
         return
     with _furnished(scene.client, (*declared, _GENERAL)):
