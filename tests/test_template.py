@@ -106,7 +106,8 @@ def test_no_check_finds_anything(
 
 @pytest.mark.parametrize("engine", ENGINES)
 def test_plain_copier_gives_the_same_bytes_each_time(engine: str, tmp_path: Path) -> None:
-    answers = {"engine": engine, "clusters": [CLUSTERS["eks"], CLUSTERS["kind"]], "teams": TEAMS}
+    clusters = [CLUSTERS["eks"], CLUSTERS["kind"]]
+    answers = {"engine": engine, "clusters": clusters, "teams": TEAMS, "practices": READY}
     trees = [
         render(tmp_path / "first", **answers),
         render(tmp_path / "second", **answers),
