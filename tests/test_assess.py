@@ -9,11 +9,15 @@ import pytest
 from click.testing import CliRunner, Result
 from hypothesis import given
 from hypothesis import strategies as some
+from prompt_toolkit.application import create_app_session
+from prompt_toolkit.input import create_pipe_input
+from prompt_toolkit.output import DummyOutput
 
 from groundplan import cli, costs, template
 from groundplan.answers import Answers
 from groundplan.assessment import assess
 from groundplan.catalogue import practices, read
+from groundplan.cli import wizard
 from groundplan.costs import Need, quantity
 from groundplan.errors import ExitCode
 from tests.rendering import PLACES, READY, TIERS
@@ -74,7 +78,7 @@ def test_a_tier_that_is_too_small_is_called_so() -> None:
     found = assess(BLUEPRINT, Answers({"practices": have}))
 
     assert [limit.practice for limit in found.tier("small").outgrown] == ["product_teams"]
-    assert any("up to 3: 40 teams" in sentence for sentence in found.why)
+    assert any("up to 3, and 40 teams" in sentence for sentence in found.why)
 
 
 def test_the_report_says_who_could_close_what(tmp_path: Path) -> None:
@@ -118,6 +122,21 @@ def test_without_a_terminal_somebody_must_say_the_practices() -> None:
 
     assert done.exit_code == ExitCode.USAGE
     assert done.stderr.endswith("[assess.no-terminal]\n")
+
+
+def test_a_person_is_asked_about_every_practice() -> None:
+    known = practices(BLUEPRINT)
+    down, enter = "\x1b[B", "\r"
+    keys = (down + enter if practice.levels else "7" + enter for practice in known.values())
+    with create_pipe_input() as pipe, create_app_session(input=pipe, output=DummyOutput()):
+        pipe.send_text("".join(keys))
+        pipe.close()
+        found = wizard.ask_practices(known.values(), {})
+
+    assert found.keys() == known.keys()
+    assert (found["on_call"], found["investment"]) == ("working_hours", "operational")
+    assert found["platform_people"] == 7
+    assert assess(BLUEPRINT, Answers({"practices": found})).next == "growing"
 
 
 # --- costs

@@ -165,16 +165,17 @@ def _reasons(tiers: tuple[Candidate, ...], recommended: Candidate | None) -> Ite
     yield f"Tier {recommended.name} has all that it counts on."
     for limit in recommended.outgrown:
         yield (
-            f"It is meant for up to {limit.most}: {limit.have} {limit.counts}. "
-            "What is missing for the next tier is worth closing."
+            f"It is meant for up to {limit.most}, and {limit.have} {limit.counts}: "
+            "what is missing for the next tier is worth closing."
         )
     for tier in tiers[: tiers.index(recommended)]:
         for limit in tier.outgrown:
-            yield f"Tier {tier.name} is meant for up to {limit.most}: {limit.have} {limit.counts}."
+            larger = f"{limit.have} {limit.counts}"
+            yield f"Tier {tier.name} is meant for up to {limit.most}, and {larger}."
     for tier in tiers[tiers.index(recommended) + 1 :]:
         if tier.missing:
             things = "one thing" if len(tier.missing) == 1 else f"{len(tier.missing)} things"
-            yield f"Tier {tier.name} counts on {things} that are missing."
+            yield f"Tier {tier.name} counts on {things} that the organisation has not got."
         elif not recommended.outgrown:
             yield f"Tier {tier.name} would be possible, and more to run than is needed."
 

@@ -95,7 +95,7 @@ def unaccepted(
     for (practice, least), needs in alike.items():
         who = " and ".join(dict.fromkeys(need.by for need in needs))
         need = needs[0]
-        what = f"{who} counts on {least} ({need.sentence}), and it is {need.have}"
+        what = f"{who} counts on {least} ({need.sentence.rstrip('.')}), and it is {need.have}"
         fix = f"{need.closes} can change that, or somebody accepts it in accepted_risks"
         yield Fault(("practices", practice), "answers.prerequisite-unmet", what, fix)
     lacking = {need.practice for need in missing}

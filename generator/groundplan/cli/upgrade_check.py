@@ -86,4 +86,5 @@ def _text(judged: Sequence[Judgement]) -> Iterator[str]:
         yield from (f"    {source}" for source in judgement.sources)
     counts = Counter(judgement.verdict for judgement in judged)
     said = ", ".join(f"{count} {verdict}" for verdict, count in sorted(counts.items()))
-    yield f"{len(judged)} moves: {said}" if judged else "no component moves"
+    moves = "1 move" if len(judged) == 1 else f"{len(judged)} moves"
+    yield f"{moves}: {said}" if judged else "no component moves"
