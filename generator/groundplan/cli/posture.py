@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from groundplan.cli.check import FORMATS, SEVERITIES
+from groundplan.cli.posture_drift import drift
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
 @click.group("posture", short_help="See what a change allows, and who has to agree.")
 def command() -> None:
     """See what a change allows that was not allowed before, and who has to agree."""
+
+
+command.add_command(drift)
 
 
 @command.command("diff", short_help="Compare what two revisions allow.")

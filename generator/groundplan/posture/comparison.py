@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import dataclass, field
 from functools import cached_property
 from importlib import import_module
 from importlib.util import find_spec
 from itertools import chain
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from groundplan import documents as yaml_documents
 from groundplan.findings import Location
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from groundplan.documents import Document, YamlProblem
     from groundplan.gitops.model import Cluster, Release, Unit
     from groundplan.graph import Key
-    from groundplan.resources import Origin, Resource
+    from groundplan.resources import Origin, Resource, ResourceId
     from groundplan.tree import Tree
 
 DIMENSIONS: tuple[tuple[Dimension, str], ...] = (
@@ -41,6 +42,14 @@ DIMENSIONS: tuple[tuple[Dimension, str], ...] = (
 
 ELSEWHERE = frozenset({"other-source", "remote-base"})
 """Kinds of problem that name something outside: the same reference gives the same objects."""
+
+
+class Input(NamedTuple):
+    """What something is made from that is not in the repository."""
+
+    digest: str
+    origin: Origin
+    subject: str
 
 
 @dataclass(frozen=True)
@@ -70,6 +79,10 @@ class Side:
     def owners(self) -> Mapping[str, Owners]:
         """Who owns what on each cluster."""
         return {name: Owners.read(self.tree, cluster) for name, cluster in self.clusters.items()}
+
+    def inputs(self, name: str) -> Mapping[tuple[str, ...], Input]:
+        """What charts and generating controllers of a cluster are given."""
+        return _inputs(self.clusters[name])
 
     def owners_of(self, name: str) -> Owners:
         """Who owns what on a cluster, or only the files when there is no such cluster."""
@@ -199,31 +212,35 @@ def _unknown(before: Cluster, after: Cluster, base: Side, head: Side) -> Iterato
             for resource in unit.unresolved:
                 place = _locate(resource.origin, "", *sides)
                 yield Gap(name, str(resource.id), f"{label}: its contents are unknown", place)
-    old, new = _inputs(before), _inputs(after)
+    old, new = base.inputs(name), head.inputs(name)
     for key in sorted({*old, *new}):
+        given = new.get(key) or old[key]
         if old.get(key, ("",))[0] != new.get(key, ("",))[0]:
-            _, origin, subject = new.get(key) or old[key]
             reason = "its input changed, and what it makes is not in the repository"
-            yield Gap(name, subject, reason, _locate(origin, "", head, base))
+            yield Gap(name, given.subject, reason, _locate(given.origin, "", head, base))
 
 
-def _inputs(cluster: Cluster) -> dict[tuple[str, ...], tuple[str, Origin, str]]:
-    """What charts and generating controllers are given, in canonical form."""
-    found: dict[tuple[str, ...], tuple[str, Origin, str]] = {}
+def _inputs(cluster: Cluster) -> dict[tuple[str, ...], Input]:
+    """What charts and generating controllers are given."""
+    found: dict[tuple[str, ...], Input] = {}
     everything = {r.id.key: r for unit in cluster.units for r in unit.resources}
     for unit in cluster.units:
         for release in unit.releases:
             text = _release(release, everything.get(release.id.key))
-            found[release.id.key] = (text, release.origin, str(release.id))
+            found[release.id.key] = _input(text, release.origin, release.id)
         for problem in unit.problems:
             if problem.kind in ELSEWHERE:
                 text = problem.message + _reference(unit, everything)
-                found[*unit.id.key, problem.message] = (text, problem.origin, str(unit.id))
+                found[*unit.id.key, problem.message] = _input(text, problem.origin, unit.id)
     for key, resource in everything.items():
         if key[:2] in GENERATORS:
             text = json.dumps(resource.body.get("spec"), sort_keys=True)
-            found[key] = (text, resource.origin, str(resource.id))
+            found[key] = _input(text, resource.origin, resource.id)
     return found
+
+
+def _input(text: str, origin: Origin, subject: ResourceId) -> Input:
+    return Input(hashlib.sha256(text.encode()).hexdigest()[:32], origin, str(subject))
 
 
 def _reference(unit: Unit, everything: Mapping[Key, Resource]) -> str:

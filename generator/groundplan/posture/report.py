@@ -20,9 +20,12 @@ COMMENT_LIMIT = 60_000
 """Characters; GitHub takes comments of 65,536."""
 
 
-def text(comparison: Comparison) -> str:
+def text(comparison: Comparison, *, fingerprints: bool = False) -> str:
     """Write a comparison for people."""
-    lines = [line for judged in comparison.changes for line in _lines(judged)]
+    lines: list[str] = []
+    for judged in comparison.changes:
+        lines += _lines(judged)
+        lines += [f"    fingerprint: {judged.change.fingerprint}"] if fingerprints else []
     for gap in comparison.gaps:
         where = f"{gap.cluster}: " if gap.cluster else ""
         lines += [f"INCOMPARABLE  {where}{gap.subject}: {gap.reason}", f"    at {gap.location}"]
@@ -63,8 +66,13 @@ def summary(comparison: Comparison) -> str:
 
 def as_json(comparison: Comparison) -> str:
     """Write a comparison for programs; fields are added, never changed."""
-    body = {
-        "schema": SCHEMA,
+    return json.dumps(body(comparison), indent=2, ensure_ascii=False) + "\n"
+
+
+def body(comparison: Comparison, schema: str = SCHEMA) -> dict[str, Any]:
+    """Give what the JSON form of a comparison holds."""
+    return {
+        "schema": schema,
         "tool": {"name": "groundplan", "version": __version__},
         "clusters": list(comparison.clusters),
         "evaluated": list(comparison.evaluated),
@@ -75,7 +83,6 @@ def as_json(comparison: Comparison) -> str:
         "incomparable": [_gap(gap) for gap in comparison.gaps],
         "unowned": list(dict.fromkeys(str(j.change.subject) for j in comparison.unowned)),
     }
-    return json.dumps(body, indent=2, ensure_ascii=False) + "\n"
 
 
 def _change(judged: Judged) -> dict[str, Any]:
@@ -111,7 +118,7 @@ def markdown(comparison: Comparison) -> str:
     lines = [MARKER, f"**Posture**: {summary(comparison)}", ""]
     rows = [_row(judged) for judged in comparison.changes]
     rows += [
-        f"| incomparable | {_cell(gap.subject)} | {_cell(gap.reason)} | {gap.location} | | |"
+        f"| incomparable | {cell(gap.subject)} | {cell(gap.reason)} | {gap.location} | | |"
         for gap in comparison.gaps
     ]
     if rows:
@@ -121,7 +128,7 @@ def markdown(comparison: Comparison) -> str:
             lines.append(f"\n{len(rows) - done} more are in the text report.")
             break
         lines.append(row)
-    lines += ["", *(f"- UNOWNED  {_cell(line)}" for line in _unowned(comparison))]
+    lines += ["", *(f"- UNOWNED  {cell(line)}" for line in _unowned(comparison))]
     lines += [f"- {line}" for line in _not_evaluated(comparison)]
     return "\n".join(lines).rstrip() + "\n"
 
@@ -136,9 +143,9 @@ def _row(judged: Judged) -> str:
         judged.fix.name,
         judged.affected.name,
     )
-    return f"| {' | '.join(map(_cell, cells))} |"
+    return f"| {' | '.join(map(cell, cells))} |"
 
 
-def _cell(words: str) -> str:
+def cell(words: str) -> str:
     """Write words so that a table and GitHub's mentions leave them alone."""
     return " ".join(words.split()).replace("|", "\\|").replace("<", "&lt;").replace("@", "@&#8203;")

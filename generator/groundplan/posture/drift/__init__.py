@@ -1,0 +1,1 @@
+"""Whether what is allowed now was agreed to: in the repository, and on a cluster that runs."""
