@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import sys
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from groundplan import copier_adapter
 from tests import releases
-from tests.bench.measure import Row, pairs, run
+from tests.bench.measure import Row, Run, pairs, run
 from tests.rendering import READY
 
 if TYPE_CHECKING:
@@ -47,25 +48,29 @@ def rows() -> Iterator[Row]:
             namespace.write_text(text.replace("labels:\n", "labels:\n    ours: edited\n"), "utf-8")
         _commit(platform)
         upstream = copier_adapter.redirect(releases.repository())
-        theirs = {**os.environ, **upstream, "COPIER_CACHE_DIR": str(scratch / "cache")}
+        theirs = {**os.environ, **upstream, "COPIER_CACHE_DIR": str(scratch / "copier")}
 
         def ours():
             releases.git(platform, "reset", "--quiet", "--hard")
             releases.git(platform, "clean", "-qfd")
-            return run([bin_ / "groundplan", "update", "--path", platform, "--to", "v1.1.0"])
+            words = ["update", "--path", platform, "--to", "v1.1.0"]
+            return _processor(run([bin_ / "groundplan", *words], env=own))
 
         def peer():
             releases.git(platform, "reset", "--quiet", "--hard")
             releases.git(platform, "clean", "-qfd")
             words = ["update", platform, "--defaults", "--quiet", "--vcs-ref", "v1.1.0"]
-            return run([bin_ / "copier", *words], env=theirs)
+            return _processor(run([bin_ / "copier", *words], env=theirs))
 
         def status():
-            return run([bin_ / "groundplan", "status", "--path", platform])
+            return _processor(run([bin_ / "groundplan", "status", "--path", platform], env=own))
 
+        # What others run at the same time must not throw out what is compiled.
+        own = {**os.environ, "XDG_CACHE_HOME": str(scratch / "cache")}
+        status()
         mine, other, ratio = pairs(ours, peer)
         yield Row(
-            f"`update` of {files} files: merge, check, compare postures",
+            f"`update` of {files} files: merge, check, compare postures, CPU",
             f"{mine:.2f} s",
             f"copier update {other:.2f} s",
             f"{ratio:.2f}",
@@ -75,12 +80,17 @@ def rows() -> Iterator[Row]:
         releases.git(platform, "clean", "-qfd")
         seconds, other, ratio = pairs(status, peer, count=3)
         yield Row(
-            f"`status` of {files} files",
+            f"`status` of {files} files, CPU",
             f"{seconds:.2f} s",
             f"copier update {other:.2f} s",
             f"{ratio:.2f}",
             "< 0.3 s",
         )
+
+
+def _processor(done: Run) -> Run:
+    """The same, timed by the processor, which others may use as well."""
+    return replace(done, seconds=done.cpu)
 
 
 def _commit(platform: Path) -> None:

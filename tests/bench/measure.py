@@ -21,6 +21,8 @@ class Run:
     seconds: float
     peak: int
     """Bytes of resident memory at most."""
+    cpu: float = 0
+    """Seconds that it and all that it started kept a processor busy."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +62,7 @@ def run(argv: Sequence[str | Path], **kwargs: object) -> Run:
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
         raise RuntimeError(f"{argv}: {process.returncode}: {said.decode()[-2000:]}")
-    return Run(seconds, usage.ru_maxrss * 1024)
+    return Run(seconds, usage.ru_maxrss * 1024, usage.ru_utime + usage.ru_stime)
 
 
 def pairs(
