@@ -62,6 +62,8 @@ def test_defaults_give_the_small_tier_with_flux_on_one_cluster(tmp_path: Path) -
         ({"secrets": "sops", "sops_recipient": "age1x"}, '"age1x" is no age public key'),
         ({"promotion": "oci", "engine": "argocd"}, "finds the clusters in a Git repository"),
         ({"promotion": "oci", "artifact": "ghcr.io/acme"}, "is no OCI address"),
+        ({"registry_mirror": "oci://registry.acme.example"}, "is no registry; write it as HOST"),
+        ({"registry_mirror": "mirror"}, '"mirror" is no registry'),
         ({"signatures": "required", "engine": "argocd"}, "demand a signature of every chart"),
         ({"clusters": []}, "Give a list with at least one cluster"),
         ({"clusters": [CLUSTERS["kind"]] * 2}, "Two clusters have the same name"),

@@ -37,9 +37,13 @@ class Text:
     required: bool = True
     choices: tuple[str, ...] = ()
     """What it can be; empty when `check` alone decides."""
+    none: bool = False
+    """Whether the empty text is an answer: that there is none."""
 
     def wrong(self, value: str) -> Wrong | None:
         """What is wrong with a value, if anything."""
+        if self.none and not value:
+            return None
         return _empty(value) or self.check(value)
 
 
@@ -103,6 +107,10 @@ _REPOSITORY = re.compile(
     re.ASCII,  # an https address with a user in it may have a token there
 )
 _ARTIFACT = re.compile(r"oci://[\w.-]+(:\d+)?(/[a-z0-9]+([._-]+[a-z0-9]+)*)+", re.ASCII)
+_REGISTRY = re.compile(
+    r"(?=[^/]*[.:])[a-z0-9]([-a-z0-9.]*[a-z0-9])?(:[0-9]{1,5})?(/[a-z0-9]+([._-]+[a-z0-9]+)*)*",
+    re.ASCII,
+)
 _FOLDER = re.compile(r"\w[\w.-]*(/\w[\w.-]*)*", re.ASCII)
 _COUNT = re.compile(r"[0-9]{1,4}")
 _RECIPIENT = re.compile(r"age1[02-9ac-hj-np-z]{58}")
@@ -253,6 +261,14 @@ def artifact(value: str) -> Wrong | None:
     return "answers.not-an-artifact", f"{shown(value)} is no OCI address", fix
 
 
+def registry(value: str) -> Wrong | None:
+    """A registry, or a path in one, that images and charts are kept below."""
+    if _REGISTRY.fullmatch(value):
+        return None
+    fix = "write HOST or HOST/PATH in lower case, without oci:// or a tag"
+    return "answers.not-a-registry", f"{shown(value)} is no registry", fix
+
+
 def fact(said: Fact, place: Place, answers: Mapping[str, Any]) -> Kind:
     """What a cluster says because of its place."""
     words = said.name.replace("_", "-")
@@ -389,6 +405,7 @@ def known_fields(places: Iterable[Place], answers: Mapping[str, Any]) -> Mapping
         "domain": Text(domain),
         "sops_recipient": Text(recipient),
         "artifact": Text(artifact),
+        "registry_mirror": Text(registry, none=True),
         "clusters": Many(cluster),
         "teams": Many(team),
         "image_signatures": Many(signed),

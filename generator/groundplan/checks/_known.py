@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from groundplan.gitops.scene import same_repository
+from groundplan.gitops.scene import is_mirror, same_repository
 from groundplan.schemas import lock
 
 if TYPE_CHECKING:
@@ -55,6 +55,6 @@ def chart_brings(release: Release, group: str, kind: str) -> bool:
         wanted in known.components[chart.component].kinds
         for chart in known.charts
         if chart.name == release.chart
-        and same_repository(release.repository, chart.repository)
+        and is_mirror(release.repository, chart.repository)
         and chart.component in known.components
     )

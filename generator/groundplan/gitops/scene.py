@@ -93,6 +93,11 @@ def same_repository(one: str, other: str) -> bool:
     return bool(one) and _bare(one) == _bare(other)
 
 
+def is_mirror(one: str, other: str) -> bool:
+    """Whether a URL is another one, or has its whole address below a registry's own."""
+    return same_repository(one, other) or _bare(one).endswith(f"/{_bare(other)}")
+
+
 def _bare(url: str) -> str:
     place = _SCHEME.sub("", url.strip().lower()).removesuffix("/").removesuffix(".git")
     host, separator, path = place.partition(":")
