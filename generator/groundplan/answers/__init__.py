@@ -13,13 +13,13 @@ from groundplan.answers.fields import (
     Fault,
     Kind,
     faults,
-    known_fields,
     pointed,
     shown,
     suggestion,
     unknown_key,
     wrong_type,
 )
+from groundplan.answers.known import known_fields
 from groundplan.catalogue import practices
 from groundplan.errors import AnswersError, TemplateError, UsageError
 from groundplan.template import UPSTREAM, Template, version_numbers

@@ -1,4 +1,4 @@
-"""What a single answer must look like, and what the parts of a cluster or a team are."""
+"""What a single answer must look like, and how its faults are told."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
-    from groundplan.places import Fact, Place
 
 Path = tuple[str | int, ...]
 """Keys and indices that lead to a value."""
@@ -269,21 +268,6 @@ def registry(value: str) -> Wrong | None:
     return "answers.not-a-registry", f"{shown(value)} is no registry", fix
 
 
-def fact(said: Fact, place: Place, answers: Mapping[str, Any]) -> Kind:
-    """What a cluster says because of its place."""
-    words = said.name.replace("_", "-")
-    article = "an" if words[0] in "aeiou" else "a"
-
-    def check(value: str) -> Wrong | None:
-        if re.fullmatch(said.pattern, value):
-            return None
-        what = f"{shown(value)} is no {words.replace('-', ' ')} of {place.title}"
-        return f"answers.not-{article}-{words}", what, f'write it as in "{said.example}"'
-
-    text = Text(check, required=said.needed(answers))
-    return Named(text, required=text.required) if said.by_component else text
-
-
 def contact(value: str) -> Wrong | None:
     """How somebody is reached."""
     if _MAILBOX.fullmatch(value) or _REACHED.fullmatch(value):
@@ -356,58 +340,3 @@ def _range(value: str, largest: int, smallest: int) -> Wrong | None:
         fix = "use a part of 10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16 or 100.64.0.0/10"
         return "answers.range-public", f"{shown(value)} has public addresses", fix
     return None
-
-
-def known_fields(places: Iterable[Place], answers: Mapping[str, Any]) -> Mapping[str, Kind]:
-    """What is known about answers beyond their question: by question.
-
-    Args:
-        places: Where clusters can be.
-        answers: What is answered so far, by question; it decides which facts a place needs.
-    """
-    places = tuple(places)
-    names = tuple(place.name for place in places)
-
-    def place(value: str) -> Wrong | None:
-        if value in names:
-            return None
-        what = f"clusters cannot be at {shown(value)}"
-        return "answers.unknown-place", what, suggestion(value, names)
-
-    cluster = Record(
-        {
-            "name": Text(label),
-            "place": Text(place, choices=names),
-            "environment": Text(label),
-            "pod_cidr": Text(pod_range),
-            "service_cidr": Text(service_range),
-        },
-        by="place",
-        further={
-            one.name: {said.name: fact(said, one, answers) for said in one.facts} for one in places
-        },
-    )
-    team = Record(
-        {
-            "name": Text(label),
-            "namespaces": Many(Text(label)),
-            "contact": Text(contact),
-            "clusters": Many(Text(label), required=False),
-            "repository": Text(repository, required=False),
-            "path": Text(folder, required=False),
-            "gpus": Text(count, required=False),
-        }
-    )
-    signed = Record({"images": Text(images), "issuer": Text(issuer), "subject": Text(subject)})
-    return {
-        "organisation": Text(label),
-        "repository": Text(repository),
-        "domain": Text(domain),
-        "sops_recipient": Text(recipient),
-        "artifact": Text(artifact),
-        "registry_mirror": Text(registry, none=True),
-        "clusters": Many(cluster),
-        "teams": Many(team),
-        "image_signatures": Many(signed),
-        "contacts": Record(dict.fromkeys(("platform", "oncall", "security"), Text(contact))),
-    }
