@@ -1,7 +1,7 @@
 """Runs a program when its standard input closes: `python afterwards.py PROGRAM ARGUMENT…`.
 
 `groundplan.process` starts this file as a script and holds the other end. However the starter
-ended, the program is run once.
+ended, the program is run until it succeeds.
 """
 
 from __future__ import annotations
@@ -9,6 +9,12 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import time
+
+ATTEMPTS = 5
+"""What is to be undone may still be on its way when its starter is killed."""
+PAUSE = 3.0
+"""Seconds."""
 
 
 def main(*argv: str) -> int:
@@ -17,8 +23,13 @@ def main(*argv: str) -> int:
         signal.signal(number, signal.SIG_IGN)
     while os.read(0, 4096):
         pass
-    _, status = os.waitpid(os.posix_spawnp(argv[0], argv, os.environ), 0)
-    return os.waitstatus_to_exitcode(status)
+    for _ in range(ATTEMPTS):
+        _, status = os.waitpid(os.posix_spawnp(argv[0], argv, os.environ), 0)
+        code = os.waitstatus_to_exitcode(status)
+        if code == 0:
+            break
+        time.sleep(PAUSE)
+    return code
 
 
 if __name__ == "__main__":

@@ -66,7 +66,7 @@ SEVERITIES = ("info", "low", "medium", "high")
 @click.option(
     "--timeout",
     type=click.FloatRange(min=1),
-    default=900,
+    default=1800,
     show_default=True,
     help="Seconds for all clusters, without getting the programs.",
 )

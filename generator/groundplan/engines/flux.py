@@ -59,9 +59,8 @@ def _apply(
 ) -> list[tuple[Resource, str]]:
     kinds = discover(client)
     wanted = {(r.id.group, r.id.kind) for r in resources if kinds.find(r.id) is None}
-    # The engine's own kinds come with the engine.
-    own = [key for key in wanted if "fluxcd" in key[0]]
-    found = (schemas.crd_for(*key) for key in own)
+    # They come with the engine, or from a source that is not to be had here.
+    found = (schemas.crd_for(*key) for key in wanted)
     define(client, [crd for crd in found if isinstance(crd, Mapping)])
     kinds = discover(client)
     refused = []

@@ -5,12 +5,13 @@ from __future__ import annotations
 import contextlib
 import json
 import tempfile
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from groundplan.errors import ToolError
-from groundplan.process import Command, afterwards
+from groundplan.process import Command, afterwards, serving
 from groundplan.runners import docker, kubeconfig
 from groundplan.runners.apiserver import ADMINISTRATOR, ApiServer
 from groundplan.runners.client import Client
@@ -127,15 +128,19 @@ def _create(wanted: Wanted, home: Path) -> None:
         *("--image", wanted.image.tag, "--config", str(config), "--wait", _READY),
         *("--kubeconfig", str(home / "created")),
     )
-    try:
-        Command(argv, timeout=_CREATE_TIMEOUT).run()
-    except ToolError as error:
+    give_up = time.monotonic() + _CREATE_TIMEOUT
+    # As a server it is killed with us, so that what deletes the cluster has nobody against it.
+    with serving(Command(argv), home / "create.log") as creation:
+        while creation.alive and time.monotonic() < give_up:
+            time.sleep(0.2)
+        ended = creation.process.poll()
+    if ended != 0:
         raise ToolError(
             "kind.create",
-            f"kind could not create a cluster: {error.what[-1500:]}",
+            f"kind could not create a cluster: {creation.tail(20)[-1500:]}",
             where=str(wanted.logs),
             fix="see the nodes' logs there",
-        ) from error
+        )
 
 
 def _config(image: NodeImage) -> dict[str, object]:

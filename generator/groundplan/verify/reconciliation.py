@@ -55,7 +55,7 @@ KEPT = Question(
 )
 QUESTIONS = (RECONCILED, HEALED, PRUNED, KEPT)
 
-_PATIENCE = 420.0
+_PATIENCE = 900.0
 """Seconds for all units."""
 _REACTION = 90.0
 """Seconds for the engine to react to one change."""
