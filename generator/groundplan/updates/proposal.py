@@ -108,7 +108,7 @@ def propose(
 
     template = renders.render(new, usable, approve)
     answers = places.recorded(template.files[places.ANSWERS_FILE].content)
-    _require_answers(usable, answers)
+    _require_answers(usable, answers, pointless=kept if wanted != kept else {})
     merged = merge(base.files, before, template.files, _rules(new, before, answers, steps))
     owned = _owned(merged, before, template.files)
     return Proposal(
@@ -177,13 +177,22 @@ def _usable(
         raise error from None
 
 
-def _require_answers(wanted: Mapping[str, Any], recorded: Mapping[str, Any]) -> None:
+def _require_answers(
+    wanted: Mapping[str, Any], recorded: Mapping[str, Any], pointless: Mapping[str, Any]
+) -> None:
     """Refuse to go on with an answer that the new version lost, or took for another one.
+
+    Args:
+        wanted: What was to be rendered.
+        recorded: What was.
+        pointless: Answers that may go, because others were changed: those from before.
 
     Raises:
         UsageError: `update.answer-lost`.
     """
     for key, value in wanted.items():
+        if key not in recorded and key in pointless and pointless[key] == value:
+            continue
         if recorded.get(key) != value:
             now = f"would become {recorded[key]!r}" if key in recorded else "would be lost"
             raise UsageError(
