@@ -21,10 +21,11 @@ def files(root: Path) -> dict[str, bytes]:
     }
 
 
-def test_there_is_one_organisation_of_each_size() -> None:
+def test_there_is_one_organisation_of_each_size_and_one_with_a_model() -> None:
     assert NAMES == [
         "enterprise-argocd",
         "growing-argocd",
+        "inference-small",
         "laptop",
         "startup-argocd",
         "startup-flux",

@@ -66,7 +66,7 @@ def judge(policies: Sequence[Policy], resources: Sequence[Resource]) -> Iterator
         for candidate in _candidates(resource):
             for policy in policies:
                 if _concerns(policy, candidate, namespaces):
-                    yield _verdict(policy, candidate)
+                    yield _verdict(policy, candidate, _namespace(candidate, namespaces))
 
 
 def _candidates(resource: Resource) -> Iterator[Candidate]:
@@ -80,10 +80,8 @@ def _candidates(resource: Resource) -> Iterator[Candidate]:
 def _concerns(
     policy: Policy, candidate: Candidate, namespaces: Mapping[str, Mapping[str, str]]
 ) -> bool:
-    name = candidate.source.id.namespace
-    if (candidate.group, candidate.kind) == ("", "Namespace"):
-        name = candidate.source.id.name
-    around = {NAMESPACE_NAME: name, **namespaces.get(name, {})}
+    around = _namespace(candidate, namespaces)
+    name = around[NAMESPACE_NAME]
     for number, scope in enumerate(policy.scopes):
         rules = items(scope, "resourceRules")
         # The policy itself must name resources; a binding may leave that to it.
@@ -97,6 +95,16 @@ def _concerns(
         if not selects(box(mapping(scope, "objectSelector")), _labels(candidate.body)):
             return False
     return True
+
+
+def _namespace(
+    candidate: Candidate, namespaces: Mapping[str, Mapping[str, str]]
+) -> Mapping[str, str]:
+    """The labels of the namespace that an object is in, or is."""
+    name = candidate.source.id.namespace
+    if (candidate.group, candidate.kind) == ("", "Namespace"):
+        name = candidate.source.id.name
+    return {NAMESPACE_NAME: name, **namespaces.get(name, {})}
 
 
 def _named(rule: Mapping[str, Any], candidate: Candidate) -> bool:
@@ -113,21 +121,17 @@ def _has_name(names: list[Any], candidate: Candidate) -> bool:
     return not names or candidate.source.id.name in names
 
 
-def _verdict(policy: Policy, candidate: Candidate) -> Verdict:
+def _verdict(policy: Policy, candidate: Candidate, around: Mapping[str, str]) -> Verdict:
     if policy.parameters:
         return Verdict(policy, candidate, unknown="it takes parameters")
-    data = _data(candidate)
+    data = _data(candidate, around)
     for expression in policy.conditions:
         match evaluate(expression, data):
             case Unknown(reason):
                 return Verdict(policy, candidate, unknown=reason)
             case False:
                 return Verdict(policy, candidate)
-    variables: dict[str, Any] = {}
-    for name, expression in policy.variables:
-        value = evaluate(expression, {**data, "variables": variables})
-        if not isinstance(value, Unknown):
-            variables[name] = value
+    variables = _variables(policy, data)
     unknown = ""
     for validation in policy.validations:
         match evaluate(str(validation.get("expression")), {**data, "variables": variables}):
@@ -138,7 +142,17 @@ def _verdict(policy: Policy, candidate: Candidate) -> Verdict:
     return Verdict(policy, candidate, unknown=unknown)
 
 
-def _data(candidate: Candidate) -> dict[str, Any]:
+def _variables(policy: Policy, data: Mapping[str, Any]) -> dict[str, Any]:
+    """Those that have a value; each may read those before it."""
+    found: dict[str, Any] = {}
+    for name, expression in policy.variables:
+        value = evaluate(expression, {**data, "variables": found})
+        if not isinstance(value, Unknown):
+            found[name] = value
+    return found
+
+
+def _data(candidate: Candidate, around: Mapping[str, str]) -> dict[str, Any]:
     kind = {"group": candidate.group, "version": candidate.version, "kind": candidate.kind}
     identity = candidate.source.id
     request = {
@@ -148,7 +162,9 @@ def _data(candidate: Candidate) -> dict[str, Any]:
         "operation": "CREATE",
         "dryRun": False,
     }
-    return {"object": candidate.body, "request": request}
+    name = around[NAMESPACE_NAME]
+    space = {"metadata": {"name": name, "labels": around}} if name else None
+    return {"object": candidate.body, "request": request, "namespaceObject": space}
 
 
 def _message(validation: Mapping[str, Any]) -> str:

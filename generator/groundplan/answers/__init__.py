@@ -20,6 +20,7 @@ from groundplan.answers.fields import (
     wrong_type,
 )
 from groundplan.answers.known import known_fields
+from groundplan.answers.serving import hardware, serving_fields, unserved
 from groundplan.catalogue import practices
 from groundplan.errors import AnswersError, TemplateError, UsageError
 from groundplan.template import UPSTREAM, Template, version_numbers
@@ -143,6 +144,7 @@ def checked(
         *_origin(answers.values, template),
         *_each(answers.values, asked, fields),
         *impossible(told, reserved),
+        *unserved(told, hardware(template)),
     ]
     if prerequisites is not None:
         found += unaccepted(answers.values, prerequisites)
@@ -156,7 +158,11 @@ def checked(
 
 def fields_of(template: Template, told: Mapping[str, Any]) -> Mapping[str, Kind]:
     """What is known about answers beyond their question, after what was told: by question."""
-    return {**known_fields(places.read(template), told), **fit_fields(practices(template))}
+    return {
+        **known_fields(places.read(template), told),
+        **serving_fields(hardware(template)),
+        **fit_fields(practices(template)),
+    }
 
 
 def _question(name: str, said: Any) -> Question:

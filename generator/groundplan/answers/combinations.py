@@ -53,6 +53,8 @@ def impossible(
     yield from _twice("team", teams)
     yield from _namespaces(teams, reserved)
     yield from _places_of_teams(teams, clusters)
+    for one in ("pool", "model"):
+        yield from _twice(one, _named(answers, f"{one}s"))
     yield from _twice("risk", _named(answers, "accepted_risks"), key="what")
 
 

@@ -48,9 +48,10 @@ class Text:
 
 @dataclass(frozen=True, slots=True)
 class Number:
-    """A whole number, none or more."""
+    """A whole number."""
 
     required: bool = True
+    least: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,8 +149,11 @@ def faults(kind: Kind, value: Any, path: Path) -> Iterator[Fault]:
         case Text(), str():
             if wrong := kind.wrong(value):
                 yield Fault(path, *wrong)
-        case Number(), int() if value >= 0 and not isinstance(value, bool):
+        case Number(), int() if value >= kind.least and not isinstance(value, bool):
             pass
+        case Number(least=least), int() if least > 0 and not isinstance(value, bool):
+            what = f"{value} is less than {least}"
+            yield Fault(path, "answers.too-small", what, f"write {least} or more")
         case Record(), dict():
             yield from _record(kind, value, path)
         case Many(item), list():

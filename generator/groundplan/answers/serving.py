@@ -1,0 +1,315 @@
+"""Pools of accelerators and the models that are served on them: whether they fit."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from groundplan import documents
+from groundplan.answers.fields import (
+    Fault,
+    Many,
+    Number,
+    Record,
+    Text,
+    label,
+    shown,
+    suggestion,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from groundplan.answers.fields import Kind, Path, Wrong
+    from groundplan.template import Template
+
+Items = list[tuple["Path", Mapping[str, Any]]]
+
+GIB = 2**30
+IMAGES_FROM = "1.36"
+"""The Kubernetes version from which every node mounts images as volumes."""
+_HUB = re.compile(r"hf://[A-Za-z0-9][\w.-]*/[\w.-]+@[0-9a-f]{40}", re.ASCII)
+_IMAGE = re.compile(r"oci://[a-z0-9.-]+(:[0-9]+)?(/[a-z0-9._-]+)+@sha256:[0-9a-f]{64}")
+_MODEL_NAME = re.compile(r"[a-z]([-a-z0-9]{0,38}[a-z0-9])?")
+
+
+@dataclass(frozen=True, slots=True)
+class Hardware:
+    """What is known of accelerators, places and the engine: data files of the template."""
+
+    accelerators: Mapping[str, Mapping[str, Any]]
+    """By name: `memory` in GiB, and for each place the `machines` by their number."""
+    server: Mapping[str, Any]
+    """How the engine is run: `utilisation`, `working`, `precisions`, `ttft_buckets`."""
+    capacity: Mapping[str, tuple[str, ...]]
+    """How nodes are paid for, by place."""
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """What a model takes of each of its accelerators, in GiB."""
+
+    weights: float
+    cache: float
+    working: float
+    usable: float
+
+    @property
+    def needed(self) -> float:
+        """All of it together."""
+        return self.weights + self.cache + self.working
+
+    @property
+    def fits(self) -> bool:
+        """Whether the engine can start with it."""
+        return self.needed <= self.usable
+
+
+def hardware(template: Template) -> Hardware:
+    """Read what a template knows of accelerators."""
+
+    def data(file: str) -> Any:
+        return documents.load((template.root / file).read_bytes(), file)
+
+    places = {name: data(f"overlays/{name}/place.yaml") for name in template.places}
+    return Hardware(
+        data("blueprints/accelerators.yaml"),
+        data("blueprints/model-server.yaml"),
+        {name: tuple(place.get("capacity") or ()) for name, place in places.items()},
+    )
+
+
+def memory(model: Mapping[str, Any], accelerator: Mapping[str, Any], server: Any) -> Memory:
+    """Count what a model takes of one of its accelerators at worst.
+
+    Weights are parameters times the bytes of each. The key-value cache has for each token two
+    vectors of `head_dim` numbers for each key-value head of each layer (Kwon et al., "Efficient
+    Memory Management for Large Language Model Serving with PagedAttention", 2023, section 3);
+    at worst every request fills its context. Both are split evenly by tensor parallelism.
+    """
+    gpus = model.get("gpus", 1)
+    weights = model["parameters_m"] * 1e6 * server["precisions"][model["precision"]]
+    token = 2 * model["layers"] * model["kv_heads"] * model["head_dim"] * server["cache_bytes"]
+    cache = token * model["context"] * model["max_concurrency"]
+    return Memory(
+        weights / GIB / gpus,
+        cache / GIB / gpus,
+        server["working"],
+        accelerator["memory"] * server["utilisation"],
+    )
+
+
+def serving_fields(known: Hardware) -> Mapping[str, Kind]:
+    """What is known about the answers on accelerators and models: by question."""
+    precisions = tuple(known.server["precisions"])
+
+    def among(*names: str, id: str, what: str) -> Text:
+        def check(value: str) -> Wrong | None:
+            if value in names:
+                return None
+            return id, f"{shown(value)} is no {what}", suggestion(value, names)
+
+        return Text(check, choices=names)
+
+    steps = {step for place in known.capacity.values() for step in place}
+    pool = Record(
+        {
+            "name": Text(label),
+            "cluster": Text(label),
+            "accelerator": among(
+                *known.accelerators, id="answers.unknown-accelerator", what="accelerator"
+            ),
+            "per_node": Number(least=1),
+            "most": Number(least=1),
+            "capacity": Many(
+                among(*sorted(steps), id="answers.not-a-capacity", what="kind of capacity"),
+                required=False,
+            ),
+        }
+    )
+    access = among("namespace", "gateway", id="answers.not-an-access", what="access")
+    model = Record(
+        {
+            "name": Text(_model_name),
+            "namespace": Text(label),
+            "pool": Text(label),
+            "source": Text(_source),
+            "parameters_m": Number(least=1),
+            "precision": among(*precisions, id="answers.not-a-precision", what="precision"),
+            "layers": Number(least=1),
+            "kv_heads": Number(least=1),
+            "head_dim": Number(least=1),
+            "context": Number(least=1),
+            "max_concurrency": Number(least=1),
+            "gpus": Number(required=False, least=1),
+            "replicas": Number(required=False, least=1),
+            "ttft_ms": Number(least=1),
+            "access": Text(access.check, required=False, choices=access.choices),
+        }
+    )
+    return {"pools": Many(pool), "models": Many(model)}
+
+
+def unserved(answers: Mapping[str, Any], known: Hardware) -> Iterator[Fault]:
+    """Say which pools no place can make and which models cannot be served.
+
+    Answers that are wrong by themselves are left to others.
+    """
+    clusters = {str(c.get("name")): c for _, c in _items(answers, "clusters")}
+    pools, models = _items(answers, "pools"), _items(answers, "models")
+    if pools and not answers.get("teams"):
+        what = "a pool serves teams, and there is none"
+        yield Fault(("pools",), "answers.pools-without-teams", what, "add a team, or drop the pool")
+    for path, pool in pools:
+        yield from _pool(path, pool, clusters, known)
+    named = {str(pool.get("name")): pool for _, pool in pools}
+    for path, model in models:
+        yield from _placed(path, model, named, answers)
+        yield from _started(path, model, named, known)
+    yield from _counted(models, pools, answers)
+
+
+def _items(answers: Mapping[str, Any], question: str) -> Items:
+    items = answers.get(question)
+    if not isinstance(items, list):
+        return []
+    return [((question, i), item) for i, item in enumerate(items) if isinstance(item, Mapping)]
+
+
+def _model_name(value: str) -> Wrong | None:
+    """A DNS label that leaves room for what is made of it."""
+    if _MODEL_NAME.fullmatch(value):
+        return None
+    what = f"{shown(value)} is no name of at most 40 of a-z, 0-9 and - that begins with a letter"
+    return "answers.not-a-model", what, "shorten it, as in qwen3-8b"
+
+
+def _source(value: str) -> Wrong | None:
+    """What the weights are, not where the newest of them are."""
+    if _HUB.fullmatch(value) or _IMAGE.fullmatch(value):
+        return None
+    fix = "write hf://ORG/NAME@COMMIT with 40 digits, or oci://HOST/PATH@sha256:DIGEST"
+    return "answers.floating-model", f"{shown(value)} does not say which weights these are", fix
+
+
+def _pool(
+    path: Path, pool: Mapping[str, Any], clusters: Mapping[str, Any], known: Hardware
+) -> Iterator[Fault]:
+    cluster = clusters.get(str(pool.get("cluster")))
+    if cluster is None:
+        what = f"there is no cluster {shown(pool.get('cluster'))}"
+        fix = suggestion(str(pool.get("cluster")), clusters)
+        yield Fault((*path, "cluster"), "answers.unknown-cluster", what, fix)
+        return
+    place = str(cluster.get("place"))
+    if pool.get("name") == "general":
+        what = "general is the pool of nodes without accelerators"
+        yield Fault((*path, "name"), "answers.reserved-pool", what, "choose another name")
+    accelerator = known.accelerators.get(str(pool.get("accelerator")), {})
+    machines = accelerator.get(place, {}).get("machines", {})
+    if accelerator and not machines:
+        there = [name for name, one in known.accelerators.items() if place in one]
+        what = f"{place} has no {pool['accelerator']}"
+        fix = f"use one of {', '.join(there)}" if there else "choose a cluster elsewhere"
+        yield Fault((*path, "accelerator"), "answers.accelerator-not-there", what, fix)
+    elif accelerator and str(pool.get("per_node")) not in machines:
+        what = f"no machine of {place} has {pool.get('per_node')} {pool['accelerator']}"
+        fix = f"use one of {', '.join(map(str, machines))}"
+        yield Fault((*path, "per_node"), "answers.no-such-machine", what, fix)
+    per_node, most = pool.get("per_node"), pool.get("most")
+    if isinstance(per_node, int) and isinstance(most, int) and most < per_node:
+        what = f"a node has {per_node} accelerators and the pool may have {most}"
+        yield Fault((*path, "most"), "answers.pool-too-small", what, f"write {per_node} or more")
+    steps = pool.get("capacity")
+    anywhere = {step for there in known.capacity.values() for step in there}
+    for index, step in enumerate(steps if isinstance(steps, list) else ()):
+        if machines and step in anywhere - set(known.capacity[place]):
+            what = f"{place} has no capacity that is {shown(step)}"
+            fix = f"use {', '.join(known.capacity[place])}"
+            yield Fault((*path, "capacity", index), "answers.capacity-not-there", what, fix)
+
+
+def _placed(
+    path: Path, model: Mapping[str, Any], pools: Mapping[str, Any], answers: Mapping[str, Any]
+) -> Iterator[Fault]:
+    """Whether a model has a pool and an owner, on one cluster."""
+    pool = pools.get(str(model.get("pool")))
+    if pool is None:
+        what = f"there is no pool {shown(model.get('pool'))}"
+        fix = suggestion(str(model.get("pool")), pools) if pools else "add it to pools"
+        yield Fault((*path, "pool"), "answers.unknown-pool", what, fix)
+    owners = {
+        str(namespace): team
+        for _, team in _items(answers, "teams")
+        for namespace in team.get("namespaces") or ()
+    }
+    namespace = str(model.get("namespace"))
+    if namespace not in owners:
+        what = f"no team has the namespace {shown(model.get('namespace'))}"
+        fix = suggestion(namespace, owners) if owners else "add a team"
+        yield Fault((*path, "namespace"), "answers.unknown-namespace", what, fix)
+    elif pool and pool.get("cluster") not in owners[namespace].get("clusters", [pool["cluster"]]):
+        what = f"team {owners[namespace].get('name')} is not on {pool['cluster']}"
+        yield Fault((*path, "pool"), "answers.team-not-there", what, "name a pool where it is")
+    if str(model.get("source")).startswith("oci:"):
+        if str(answers.get("kubernetes", IMAGES_FROM)) < IMAGES_FROM:
+            what = f"Kubernetes {answers['kubernetes']} does not mount images for everybody"
+            fix = f"choose kubernetes: {IMAGES_FROM}, or a source with hf://"
+            yield Fault((*path, "source"), "answers.images-not-mounted", what, fix)
+    elif isinstance(replicas := model.get("replicas"), int) and replicas > 1:
+        what = f"{replicas} replicas would share a volume that one node can have"
+        fix = "put the model in a registry (oci://), from which every node pulls it"
+        yield Fault((*path, "replicas"), "answers.volume-shared", what, fix)
+
+
+def _started(
+    path: Path, model: Mapping[str, Any], pools: Mapping[str, Any], known: Hardware
+) -> Iterator[Fault]:
+    """Whether a model fits its accelerators, and what is promised of it can be measured."""
+    pool = pools.get(str(model.get("pool")), {})
+    gpus, per_node = model.get("gpus", 1), pool.get("per_node")
+    if isinstance(gpus, int) and isinstance(per_node, int) and gpus > per_node:
+        what = f"the model wants {gpus} accelerators of one node, and a node has {per_node}"
+        yield Fault((*path, "gpus"), "answers.model-over-node", what, "use a pool of larger nodes")
+    bounds = [round(bucket * 1000) for bucket in known.server["ttft_buckets"]]
+    if isinstance(ttft := model.get("ttft_ms"), int) and ttft not in bounds:
+        what = f"no bucket of the engine's histogram ends at {ttft} ms"
+        near = min(bounds, key=lambda bound: abs(bound - ttft))
+        yield Fault((*path, "ttft_ms"), "answers.not-a-bucket", what, f"use {near}")
+    accelerator = known.accelerators.get(str(pool.get("accelerator")))
+    try:
+        found = memory(model, accelerator or {}, known.server)
+    except (KeyError, TypeError, ZeroDivisionError):
+        return  # something is missing or of a wrong type, which is said elsewhere
+    if not found.fits:
+        what = (
+            f"needs {found.needed:.1f} GiB on each {pool['accelerator']} (weights "
+            f"{found.weights:.1f}, key-value cache {found.cache:.1f}, work {found.working:.1f}), "
+            f"usable are {found.usable:.1f}"
+        )
+        fix = "lower context or max_concurrency, use fewer bits, more gpus or a larger accelerator"
+        yield Fault(path, "answers.model-does-not-fit", what, fix)
+
+
+def _counted(models: Items, pools: Items, answers: Mapping[str, Any]) -> Iterator[Fault]:
+    """Whether pools and quotas have as many accelerators as their models want."""
+    for path, pool in pools:
+        wanted = _wanted(model for _, model in models if model.get("pool") == pool.get("name"))
+        if isinstance(most := pool.get("most"), int) and wanted > most:
+            what = f"the pool's models want {wanted} accelerators and it may have {most}"
+            yield Fault((*path, "most"), "answers.pool-too-small", what, f"write {wanted} or more")
+    for path, team in _items(answers, "teams"):
+        allowed = str(team.get("gpus", "0"))
+        for namespace in team.get("namespaces") or ():
+            wanted = _wanted(model for _, model in models if model.get("namespace") == namespace)
+            if allowed.isdecimal() and wanted > int(allowed):
+                what = f"models in {namespace} want {wanted} accelerators, the quota is {allowed}"
+                fix = f'write gpus: "{wanted}" or more'
+                yield Fault((*path, "gpus"), "answers.models-over-quota", what, fix)
+
+
+def _wanted(models: Iterable[Mapping[str, Any]]) -> int:
+    counts = ((model.get("gpus", 1), model.get("replicas", 1)) for model in models)
+    return sum(g * r for g, r in counts if isinstance(g, int) and isinstance(r, int))

@@ -1,0 +1,213 @@
+"""Pools of accelerators and models: rendered for every place, refused where they do not fit."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import yaml
+
+from groundplan import checks, documents
+from groundplan.answers.serving import hardware, memory
+from groundplan.exporters import exporters
+from groundplan.findings import Severity
+from groundplan.repository import Repository
+from groundplan.schemas import default_charts, default_store
+from groundplan.template import Template
+from tests.rendering import CLUSTERS, ENGINES, READY, ROOT, parsed, render
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from groundplan.tree import Tree
+
+KNOWN = hardware(Template(ROOT, "v0"))
+CLOUDS = {"eks": "l4", "gke": "l4", "aks": "a100-80gb", "capi": "l4"}
+TEAM = {"name": "ml", "namespaces": ["chat"], "contact": "@acme/ml", "gpus": "1"}
+QWEN = {
+    "name": "qwen3-8b",
+    "namespace": "chat",
+    "pool": "gpu",
+    "source": "hf://Qwen/Qwen3-8B@9c925d64d72725edaf899c6cb9c377fd0709d9c5",
+    "parameters_m": 8190,
+    "precision": "bf16",
+    "layers": 36,
+    "kv_heads": 8,
+    "head_dim": 128,
+    "context": 4096,
+    "max_concurrency": 6,
+    "ttft_ms": 1000,
+}
+IMAGE = f"oci://registry.acme.example/models/qwen3-8b@sha256:{'1' * 64}"
+
+
+def answers(place: str = "eks", model: dict[str, Any] | None = None, **more: Any) -> dict[str, Any]:
+    """A platform with one pool and one model at a place."""
+    cluster = CLUSTERS[place] | ({"management": "factory"} if place == "capi" else {})
+    pool = {"name": "gpu", "cluster": cluster["name"], "accelerator": CLOUDS[place]}
+    pool |= {"per_node": 1, "most": 1}
+    return {
+        "clusters": [cluster],
+        "teams": [TEAM],
+        "pools": [pool | more.pop("pool", {})],
+        "models": [QWEN | (model or {})],
+    } | more
+
+
+def found(tree: Tree, kind: str) -> list[Any]:
+    every = [path for path in tree.files if path.endswith(".yaml")]
+    return [
+        body
+        for path in every
+        for body in parsed(tree, path)
+        if isinstance(body, dict) and body.get("kind") == kind
+    ]
+
+
+def loaded(tree: Tree) -> Repository:
+    return Repository.of(tree, schemas=default_store(), charts=default_charts())
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("source", [QWEN["source"], IMAGE])
+@pytest.mark.parametrize("place", CLOUDS)
+def test_a_model_at_every_place_has_no_finding(
+    place: str, source: str, engine: str, tmp_path: Path
+) -> None:
+    model = {"source": source, "access": "gateway"}
+    tree = render(tmp_path, engine=engine, **answers(place, model))
+
+    report = checks.run(loaded(tree))
+    assert [str(finding) for finding in report.at_least(Severity.LOW)] == []
+
+
+@pytest.mark.parametrize("place", CLOUDS)
+def test_a_model_selects_the_label_that_its_pool_has_and_tolerates_its_taint(
+    place: str, tmp_path: Path
+) -> None:
+    tree = render(tmp_path, **answers(place))
+
+    [server] = [d for d in found(tree, "Deployment") if d["metadata"]["name"] == "qwen3-8b"]
+    pod = server["spec"]["template"]["spec"]
+    [(label, value)] = pod["nodeSelector"].items()
+    [text] = [
+        text.decode()
+        for path, text in tree.files.items()
+        if path.endswith("accelerator-pools/pools.yaml")
+    ]
+    assert value == "gpu"
+    assert "name: gpu\n" in text if place == "gke" else f"{label}: gpu\n" in text
+    assert pod["tolerations"] == [
+        {"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"}
+    ]
+    assert place == "gke" or "nvidia.com/gpu" in text
+
+
+def test_no_pool_and_no_model_leave_nothing_behind(tmp_path: Path) -> None:
+    tree = render(tmp_path, teams=[TEAM], clusters=[CLUSTERS["eks"]])
+
+    assert not [path for path in tree.files if re.search("models/|accelerator-pools", path)]
+
+
+def test_the_namespaces_quota_has_room_for_the_model(tmp_path: Path) -> None:
+    model = {"source": IMAGE, "replicas": 2}
+    more = {"pool": {"most": 2}, "teams": [TEAM | {"gpus": "2"}]}
+    tree = render(tmp_path, **answers("eks", model, **more))
+
+    [quota] = found(tree, "ResourceQuota")
+    [server] = [d for d in found(tree, "Deployment") if d["metadata"]["name"] == "qwen3-8b"]
+    [engine] = server["spec"]["template"]["spec"]["containers"]
+    memory_of_one = int(engine["resources"]["requests"]["memory"].removesuffix("Gi"))
+    assert quota["spec"]["hard"]["requests.memory"] == f"{8 + 2 * memory_of_one}Gi"
+    assert quota["spec"]["hard"]["requests.cpu"] == "12"
+
+
+def test_only_what_fetches_a_model_reaches_the_internet(tmp_path: Path) -> None:
+    tree = render(tmp_path, **answers())
+
+    open_to = [
+        policy["spec"]["podSelector"]["matchLabels"]
+        for policy in found(tree, "NetworkPolicy")
+        if policy["metadata"]["namespace"] == "chat" and "0.0.0.0/0" in str(policy["spec"])
+    ]
+    [job] = found(tree, "Job")
+    assert open_to == [{"groundplan.dev/fetches": "qwen3-8b"}]
+    assert open_to[0].items() <= job["spec"]["template"]["metadata"]["labels"].items()
+    assert "nvidia.com/gpu" not in str(job)
+
+
+def test_flux_fetches_before_it_serves(tmp_path: Path) -> None:
+    tree = render(tmp_path, engine="flux", **answers())
+
+    units = {u["metadata"]["name"]: u["spec"] for u in parsed(tree, "clusters/production/models.yaml")}
+    assert units["model-qwen3-8b-cache"]["wait"] is True
+    assert units["model-qwen3-8b"]["dependsOn"] == [{"name": "model-qwen3-8b-cache"}]
+
+
+def test_argo_cd_fetches_in_an_earlier_wave(tmp_path: Path) -> None:
+    tree = render(tmp_path, engine="argocd", **answers())
+
+    wave = {"argocd.argoproj.io/sync-wave": "-1"}
+    first = parsed(tree, "models/qwen3-8b/cache/cache.yaml")
+    assert [one["metadata"]["annotations"] for one in first] == [wave] * 3
+    [kustomization] = parsed(tree, "models/qwen3-8b/kustomization.yaml")
+    assert kustomization["resources"][0] == "cache"
+
+
+@pytest.mark.parametrize(
+    ("model", "more", "sentence"),
+    [
+        ({"context": 32768}, {}, "needs 43.8 GiB on each NVIDIA L4: weights 15.3"),
+        ({"pool": "cpu"}, {}, 'is on the pool "cpu", which is not there'),
+        ({"namespace": "shop"}, {}, 'in the namespace "shop", which no team has'),
+        ({"source": "hf://Qwen/Qwen3-8B@main"}, {}, "name what it is"),
+        ({"source": IMAGE}, {"kubernetes": "1.35"}, "use 1.36 or hf://"),
+        ({"replicas": 2}, {}, "one volume that a single node can have"),
+        ({"gpus": 4}, {}, 'wants 4 accelerators in one node; pool "gpu" has 1'),
+        ({"ttft_ms": 1200}, {}, "1200 ms, which is no bucket"),
+        ({"layers": 0}, {}, "whole numbers for"),
+        ({"precision": "fp12"}, {}, "a precision of bf16, fp8, int4"),
+        ({"access": "internet"}, {}, "it is namespace or gateway"),
+        ({"name": "Qwen"}, {}, "no DNS label"),
+        ({}, {"teams": [TEAM | {"gpus": "0"}]}, 'may use 0 accelerators in "chat"'),
+        ({}, {"pool": {"per_node": 2, "most": 2}}, "eks has 1, 4, 8"),
+        ({}, {"pool": {"accelerator": "l5"}}, 'accelerators "l5", which eks does not have'),
+        ({}, {"pool": {"capacity": ["flex"]}}, "there is reserved, on-demand, spot"),
+        ({}, {"pool": {"cluster": "moon"}}, 'on the cluster "moon", which is not there'),
+        ({}, {"pool": {"name": "general"}}, "the general pool's"),
+    ],
+)
+def test_plain_copier_refuses_what_cannot_be_served(
+    model: dict[str, Any], more: dict[str, Any], sentence: str, tmp_path: Path
+) -> None:
+    with pytest.raises(ValueError, match=re.escape(sentence)):
+        render(tmp_path / "refused", **answers("eks", model, **more))
+
+
+def test_the_memory_of_a_model_is_that_of_its_tensors() -> None:
+    """Qwen3-8B has 8.19 billion parameters in 36 layers of 8 key-value heads of 128."""
+    found = memory(QWEN, KNOWN.accelerators["l4"], KNOWN.server)
+
+    assert found.weights == pytest.approx(2 * 8.19e9 / 2**30)
+    assert found.cache == pytest.approx(147456 * 4096 * 6 / 2**30)
+    assert found.fits
+    halved = memory(QWEN | {"gpus": 2}, KNOWN.accelerators["l4"], KNOWN.server)
+    assert halved.weights == found.weights / 2
+    assert halved.cache == found.cache / 2
+
+
+def test_an_objective_can_be_at_just_the_buckets_that_the_engine_has() -> None:
+    [vllm] = [exporter for exporter in exporters() if exporter.prefix == "vllm:"]
+
+    buckets = vllm.buckets["vllm:time_to_first_token_seconds"]
+    assert [float(bound) for bound in buckets] == KNOWN.server["ttft_buckets"]
+
+
+def test_what_is_known_of_an_accelerator_agrees_with_what_its_driver_says() -> None:
+    text = (ROOT / "generator/groundplan/verify/accelerators.yaml").read_bytes()
+    simulated = documents.load(text, "accelerators.yaml")
+    for name, known in KNOWN.accelerators.items():
+        driver = simulated[name.removesuffix("-80gb")]
+        mebibytes = int(driver["memory"].removesuffix("Mi"))
+        assert known["memory"] == pytest.approx(mebibytes / 1024, abs=0.1)
