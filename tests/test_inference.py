@@ -6,21 +6,21 @@ import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
-import yaml
 
-from groundplan import checks, documents
+from groundplan import checks, copier_adapter, documents
 from groundplan.answers.serving import hardware, memory
+from groundplan.errors import AnswersError
 from groundplan.exporters import exporters
 from groundplan.findings import Severity
 from groundplan.repository import Repository
 from groundplan.schemas import default_charts, default_store
 from groundplan.template import Template
-from tests.rendering import CLUSTERS, ENGINES, READY, ROOT, parsed, render
+from groundplan.tree import Tree
+from tests.rendering import CLUSTERS, ROOT, parsed
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from groundplan.tree import Tree
 
 KNOWN = hardware(Template(ROOT, "v0"))
 CLOUDS = {"eks": "l4", "gke": "l4", "aks": "a100-80gb", "capi": "l4"}
@@ -55,6 +55,12 @@ def answers(place: str = "eks", model: dict[str, Any] | None = None, **more: Any
     } | more
 
 
+def render(folder: Path, **given: Any) -> Tree:
+    """Render with our renderer, which asks the template's own validators."""
+    copier_adapter.render(Template(ROOT, "v0"), given, folder / "rendered")
+    return Tree.read(folder / "rendered")
+
+
 def found(tree: Tree, kind: str) -> list[Any]:
     every = [path for path in tree.files if path.endswith(".yaml")]
     return [
@@ -66,12 +72,18 @@ def found(tree: Tree, kind: str) -> list[Any]:
 
 
 def loaded(tree: Tree) -> Repository:
-    return Repository.of(tree, schemas=default_store(), charts=default_charts())
+    return Repository.of(tree, schemas=default_store("1.37"), charts=default_charts())
 
 
-@pytest.mark.parametrize("engine", ENGINES)
-@pytest.mark.parametrize("source", [QWEN["source"], IMAGE])
-@pytest.mark.parametrize("place", CLOUDS)
+@pytest.mark.parametrize(
+    ("place", "source", "engine"),
+    [
+        ("eks", QWEN["source"], "flux"),
+        ("gke", IMAGE, "flux"),
+        ("aks", IMAGE, "argocd"),
+        ("capi", QWEN["source"], "argocd"),
+    ],
+)
 def test_a_model_at_every_place_has_no_finding(
     place: str, source: str, engine: str, tmp_path: Path
 ) -> None:
@@ -140,7 +152,9 @@ def test_only_what_fetches_a_model_reaches_the_internet(tmp_path: Path) -> None:
 def test_flux_fetches_before_it_serves(tmp_path: Path) -> None:
     tree = render(tmp_path, engine="flux", **answers())
 
-    units = {u["metadata"]["name"]: u["spec"] for u in parsed(tree, "clusters/production/models.yaml")}
+    units = {
+        u["metadata"]["name"]: u["spec"] for u in parsed(tree, "clusters/production/models.yaml")
+    }
     assert units["model-qwen3-8b-cache"]["wait"] is True
     assert units["model-qwen3-8b"]["dependsOn"] == [{"name": "model-qwen3-8b-cache"}]
 
@@ -178,10 +192,10 @@ def test_argo_cd_fetches_in_an_earlier_wave(tmp_path: Path) -> None:
         ({}, {"pool": {"name": "general"}}, "the general pool's"),
     ],
 )
-def test_plain_copier_refuses_what_cannot_be_served(
+def test_the_template_itself_refuses_what_cannot_be_served(
     model: dict[str, Any], more: dict[str, Any], sentence: str, tmp_path: Path
 ) -> None:
-    with pytest.raises(ValueError, match=re.escape(sentence)):
+    with pytest.raises(AnswersError, match=re.escape(sentence)):
         render(tmp_path / "refused", **answers("eks", model, **more))
 
 
