@@ -565,7 +565,7 @@ def test_the_wizard_asks_what_depends_on_an_answer() -> None:
     keys = backspace * 4 + "globex" + ENTER + ENTER * 5
     keys += DOWN + ENTER + key + ENTER + ENTER * 3
     keys += ENTER * 5 + "n" + "y" + "search" + ENTER + "search index" + ENTER
-    keys += "search@globex.example" + ENTER + "n" + ENTER * 3 + ENTER * 3
+    keys += "search@globex.example" + ENTER + "n" + "n" + ENTER * 3 + ENTER * 3
 
     found = answer(keys, {"engine": "flux"})
 
