@@ -85,7 +85,7 @@ def test_a_tier_decides_how_grave_a_finding_is(tmp_path: Path) -> None:
 
 
 def test_an_exception_that_holds_is_named_and_counts_as_not_evaluated(tmp_path: Path) -> None:
-    put(tmp_path, {**FOREIGN, "posture/exceptions/web.yaml": written()})
+    put(tmp_path, {**FOREIGN, "posture/exceptions/web.yaml": written(policies=["POD-004"])})
     _, said = check(tmp_path)
 
     assert not [finding for finding in said["findings"] if finding["check"] == "POD-004"]
@@ -99,7 +99,10 @@ def test_an_exception_that_holds_is_named_and_counts_as_not_evaluated(tmp_path: 
 def test_an_exception_that_does_not_hold_covers_nothing(
     changes: dict[str, Any], tmp_path: Path
 ) -> None:
-    put(tmp_path, {**FOREIGN, "posture/exceptions/web.yaml": written(**changes)})
+    put(
+        tmp_path,
+        {**FOREIGN, "posture/exceptions/web.yaml": written(**{"policies": ["POD-004"], **changes})},
+    )
     code, said = check(tmp_path)
 
     assert code == 5

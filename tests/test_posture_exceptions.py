@@ -33,18 +33,18 @@ if TYPE_CHECKING:
 TODAY = date(2026, 11, 27)
 POLICY = """apiVersion: admissionregistration.k8s.io/v1
 kind: ValidatingAdmissionPolicy
-metadata: {name: pod-004.groundplan.dev, labels: {groundplan.dev/severity: critical}}
+metadata: {name: host-001.example.org, labels: {groundplan.dev/severity: critical}}
 spec:
   matchConstraints:
     resourceRules:
       - {apiGroups: [""], apiVersions: [v1], operations: [CREATE], resources: [pods]}
   validations:
-    - {expression: "!object.spec.?hostNetwork.orValue(false)", message: "POD-004: no host network"}
+    - {expression: "!object.spec.?hostNetwork.orValue(false)", message: "HOST-001: no host network"}
 ---
 apiVersion: admissionregistration.k8s.io/v1
 kind: ValidatingAdmissionPolicyBinding
-metadata: {name: pod-004.groundplan.dev}
-spec: {policyName: pod-004.groundplan.dev, validationActions: [Deny]}
+metadata: {name: host-001.example.org}
+spec: {policyName: host-001.example.org, validationActions: [Deny]}
 ---
 apiVersion: v1
 kind: Namespace
@@ -65,7 +65,7 @@ spec:
       containers: [{name: web, image: registry.example/web:1.0.0}]
 """
 SPEC: dict[str, Any] = {
-    "policies": ["POD-004"],
+    "policies": ["HOST-001"],
     "scope": {"namespaces": ["web"], "names": ["web"]},
     "owner": "team-web",
     "approver": "security",
