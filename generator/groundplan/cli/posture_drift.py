@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 @click.option(
     "--write-baseline", "write", is_flag=True, help="Agree to what is allowed now: write the file."
 )
+@click.option("--live", is_flag=True, help="Compare a running cluster with what git declares.")
+@click.option("--context", default="", help="Of the kubeconfig.  [default: the current one]")
+@click.option("--cluster", metavar="NAME", help="Which cluster of the repository it is.")
 @click.option(
     "--format",
     "form",
@@ -45,21 +48,41 @@ if TYPE_CHECKING:
     help="Judge approvals as of this day.  [default: today in UTC]",
 )
 def drift(  # noqa: PLR0913, PLR0917 - click passes each option by itself
-    path: Path, remembered: str, base: str | None, write: bool, form: str, today: datetime | None
+    path: Path,
+    remembered: str,
+    base: str | None,
+    write: bool,
+    live: bool,
+    context: str,
+    cluster: str | None,
+    form: str,
+    today: datetime | None,
 ) -> int:
     """Compare what the repository at PATH allows with the baseline and the approvals it has.
 
     What is allowed now, was not when the baseline was written, and is not approved is drift. On a
-    pull request, give `--base`: a change must not approve itself. The exit code is 0 without drift,
-    1 with drift, 2 when the command cannot be carried out, 3 when something cannot be compared, and
-    5 when something in the approvals is no approval.
+    pull request, give `--base`: a change must not approve itself.
+
+    With `--live` a cluster that runs is read with kubectl, and compared with what git declares for
+    it instead: what was added or loosened by hand is drift. Nothing on it is changed.
+
+    The exit code is 0 without drift, 1 with drift, 2 when the command cannot be carried out, 3 when
+    something cannot be compared or read, 4 when kubectl is missing or the cluster does not answer,
+    and 5 when something in the approvals is no approval.
     """
     from datetime import UTC, datetime
 
+    from groundplan.errors import UsageError
     from groundplan.garbage import uncollected
     from groundplan.posture import revisions
     from groundplan.posture.drift import repository
 
+    if (live and write) or (not live and (context or cluster)):
+        raise UsageError(
+            "posture.live",
+            "--context and --cluster go with --live, and --write-baseline does not",
+            fix="leave one of them out",
+        )
     place = repository.inside(remembered)
     day = (today or datetime.now(UTC)).date()
     with uncollected():
@@ -67,6 +90,10 @@ def drift(  # noqa: PLR0913, PLR0917 - click passes each option by itself
             return _write(path, place, base)
         head = revisions.read(str(path), path)
         agreed = revisions.read(base, path) if base else head
+        if live:
+            from groundplan.posture.drift import cluster as running
+
+            return _show(running.drift(head, agreed, cluster, context, day), form)
         return _show(repository.drift(head, agreed, place, day), form)
 
 

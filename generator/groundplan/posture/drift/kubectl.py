@@ -1,0 +1,92 @@
+"""What there is on a cluster that runs, read with kubectl and never changed."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from groundplan.errors import ToolError
+from groundplan.process import Command
+from groundplan.resources import Origin, Resource
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+Kind = tuple[str, str, str]
+"""Group, version and kind."""
+
+_RBAC = ("Role", "RoleBinding", "ClusterRole", "ClusterRoleBinding")
+_ADMISSION = (
+    "ValidatingAdmissionPolicy",
+    "ValidatingAdmissionPolicyBinding",
+    "ValidatingWebhookConfiguration",
+    "MutatingWebhookConfiguration",
+)
+ALWAYS: tuple[Kind, ...] = (
+    *(("", "v1", kind) for kind in ("Namespace", "ServiceAccount", "Pod")),
+    *(("apps", "v1", kind) for kind in ("DaemonSet", "Deployment", "ReplicaSet", "StatefulSet")),
+    *(("batch", "v1", kind) for kind in ("CronJob", "Job")),
+    ("networking.k8s.io", "v1", "NetworkPolicy"),
+    *(("rbac.authorization.k8s.io", "v1", kind) for kind in _RBAC),
+    *(("admissionregistration.k8s.io", "v1", kind) for kind in _ADMISSION),
+)
+"""Kinds that are read whether git has such objects or not."""
+_TIMEOUT = 60.0
+_FIX = "install kubectl, and see that `kubectl get namespaces` works with this context"
+
+
+@dataclass(frozen=True, slots=True)
+class Live:
+    """What was read."""
+
+    resources: tuple[Resource, ...]
+    unread: Mapping[Kind, str]
+    """Kinds that nothing is known of, and why."""
+
+
+def read(kinds: Iterable[Kind], context: str = "") -> Live:
+    """Read all objects of some kinds; a kind that the cluster does not know has none.
+
+    Raises:
+        ToolError: `tool.missing`, `tool.timeout`, or `cluster.unreadable` when it does not answer.
+    """
+    found: list[Resource] = []
+    unread: dict[Kind, str] = {}
+    for kind in dict.fromkeys(kinds):
+        answer = _get(kind, context)
+        if isinstance(answer, str):
+            unread[kind] = answer
+        else:
+            found += answer
+    return Live(tuple(found), unread)
+
+
+def _get(kind: Kind, context: str) -> list[Resource] | str:
+    """The objects of a kind, or why they cannot be read."""
+    group, version, name = kind
+    which = (f"--context={context}",) if context else ()
+    argv = ("kubectl", *which, "get", f"{name}.{version}.{group}", "--all-namespaces")
+    command = Command(
+        (*argv, "--output=json", "--request-timeout=30s"), timeout=_TIMEOUT, ok=(0, 1), fix=_FIX
+    )
+    try:
+        done = command.run()
+    except ToolError as error:
+        if error.id == "tool.output":
+            return "there are too many to read"
+        raise
+    if done.code == 0:
+        items = json.loads(done.text)["items"]
+        return [_resource(body) for body in items]
+    said = done.stderr.decode("utf-8", "replace").strip()
+    if "(Forbidden)" in said:
+        return "reading it is forbidden"
+    if "doesn't have a resource type" in said or "no matches for kind" in said:
+        return []
+    raise ToolError("cluster.unreadable", said[-500:], where=context or "kubectl", fix=_FIX)
+
+
+def _resource(body: Mapping[str, object]) -> Resource:
+    named = Resource.of(body, Origin(""))
+    return Resource(named.id, body, Origin(f"live: {named.id}"))
