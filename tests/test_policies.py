@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from groundplan import checks
-from groundplan.admission.judging import judge
+from groundplan.admission.judging import Judge
 from groundplan.admission.policies import policies
 from groundplan.repository import Repository
 from groundplan.resources import Origin, Resource
@@ -174,7 +174,7 @@ def test_policies_about_an_engine_tell_their_examples_apart(engine: str) -> None
     examples = data(path)["examples"]
     resources = [Resource.of(one, Origin("")) for one in (*objects, *examples.values())]
 
-    good, bad = judge([*policies(resources)], resources)
+    good, bad = Judge().verdicts([*policies(resources)], resources)
     assert (good.candidate.body, good.message, good.unknown) == (examples["good"], "", "")
     assert (bad.candidate.body, bad.unknown) == (examples["bad"], "")
     assert bad.message.startswith(f"{path.stem.upper()}: ")

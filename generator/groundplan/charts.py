@@ -40,6 +40,7 @@ class Installation:
 def installations(clusters: Iterable[Cluster], store: ChartStore) -> Iterator[Installation]:
     """Walk the charts of all clusters; one that is installed alike on several comes once."""
     seen = set()
+    known: dict[tuple[str, str, str], ChartDefaults | Missing] = {}
     for release in (r for cluster in clusters for unit in cluster.units for r in unit.releases):
         values: dict[str, Any] = {}
         for layer in release.values:
@@ -48,7 +49,10 @@ def installations(clusters: Iterable[Cluster], store: ChartStore) -> Iterator[In
         if key in seen:
             continue
         seen.add(key)
-        chart = store.lookup(release.repository, release.chart, release.version)
+        place = (release.repository, release.chart, release.version)
+        if place not in known:
+            known[place] = store.lookup(*place)
+        chart = known[place]
         verdict = ValuesVerdict(()) if isinstance(chart, Missing) else unknown_values(values, chart)
         yield Installation(release, chart, verdict)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import marshal
 import posixpath
 import re
 from collections.abc import Iterator, Mapping
@@ -158,8 +157,7 @@ class Repository:
             for unit in cluster.units:
                 for resource in unit.resources:
                     reached.add(resource.origin)
-                    # Version 2 writes no back-references: equal bodies give equal bytes.
-                    key = (resource.origin, marshal.dumps(dict(resource.body), 2))
+                    key = resource.content
                     if key not in seen:
                         seen.add(key)
                         yield Subject(resource, built=True)

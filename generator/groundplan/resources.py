@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import marshal
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -52,6 +53,15 @@ class Resource:
     body: Mapping[str, Any]
     """As the API server would receive it. Never changed in place."""
     origin: Origin
+
+    @property
+    def content(self) -> tuple[Origin, bytes]:
+        """The same for objects of one document that have the same body.
+
+        Clusters share files, so most objects are on several of them.
+        """
+        # Version 2 writes no back-references: equal bodies give equal bytes.
+        return self.origin, marshal.dumps(dict(self.body), 2)
 
     @classmethod
     def of(cls, body: Mapping[str, Any], origin: Origin) -> Resource:

@@ -11,7 +11,7 @@ from groundplan.posture.selectors import box, selects
 from groundplan.verify.pod_templates import pod, template_pointer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Hashable, Iterator, Mapping, Sequence
 
     from groundplan.admission.policies import Policy
     from groundplan.resources import Resource
@@ -51,22 +51,51 @@ class Verdict:
     """Why nothing can be said; then there is no message."""
 
 
-def judge(policies: Sequence[Policy], resources: Sequence[Resource]) -> Iterator[Verdict]:
-    """What each policy says of each object that it is about.
+class Judge:
+    """Judges clusters one after the other; what they share is judged once.
 
     Namespaces that are not among the objects have no labels but their name. An expression that
     fails here may not fail on a server, which fills in defaults first: such objects are unknown.
     """
-    namespaces = {
-        r.id.name: _labels(r.body)
-        for r in resources
-        if (r.id.group, r.id.kind) == ("", "Namespace")
-    }
-    for resource in resources:
-        for candidate in _candidates(resource):
-            for policy in policies:
-                if _concerns(policy, candidate, namespaces):
-                    yield _verdict(policy, candidate, _namespace(candidate, namespaces))
+
+    def __init__(self) -> None:
+        self._said: dict[Hashable, tuple[Verdict, ...]] = {}
+        self._numbers: dict[Hashable, int] = {}
+        """What each set of policies that was seen is called in `_said`."""
+
+    def verdicts(
+        self, policies: Sequence[Policy], resources: Sequence[Resource]
+    ) -> Iterator[Verdict]:
+        """What each policy says of each object of the same cluster that it is about."""
+        namespaces = {
+            r.id.name: _labels(r.body)
+            for r in resources
+            if (r.id.group, r.id.kind) == ("", "Namespace")
+        }
+        bound = tuple(policy.content for policy in policies)
+        number = self._numbers.setdefault(bound, len(self._numbers))
+        for resource in resources:
+            around = _around(resource, namespaces)
+            key = (number, resource.content, tuple(sorted(around.items())))
+            if key not in self._said:
+                self._said[key] = tuple(_judged(policies, resource, around))
+            yield from self._said[key]
+
+
+def _judged(
+    policies: Sequence[Policy], resource: Resource, around: Mapping[str, str]
+) -> Iterator[Verdict]:
+    for candidate in _candidates(resource):
+        for policy in policies:
+            if _concerns(policy, candidate, around):
+                yield _verdict(policy, candidate, around)
+
+
+def _around(resource: Resource, namespaces: Mapping[str, Mapping[str, str]]) -> Mapping[str, str]:
+    """The labels of the namespace that an object is in, or is."""
+    is_namespace = (resource.id.group, resource.id.kind) == ("", "Namespace")
+    name = resource.id.name if is_namespace else resource.id.namespace
+    return {NAMESPACE_NAME: name, **namespaces.get(name, {})}
 
 
 def _candidates(resource: Resource) -> Iterator[Candidate]:
@@ -77,11 +106,7 @@ def _candidates(resource: Resource) -> Iterator[Candidate]:
         yield Candidate(resource, template_pointer(resource), "", "v1", "Pod", made)
 
 
-def _concerns(
-    policy: Policy, candidate: Candidate, namespaces: Mapping[str, Mapping[str, str]]
-) -> bool:
-    around = _namespace(candidate, namespaces)
-    name = around[NAMESPACE_NAME]
+def _concerns(policy: Policy, candidate: Candidate, around: Mapping[str, str]) -> bool:
     for number, scope in enumerate(policy.scopes):
         rules = items(scope, "resourceRules")
         # The policy itself must name resources; a binding may leave that to it.
@@ -90,21 +115,11 @@ def _concerns(
         if any(_named(mapping(r), candidate) for r in items(scope, "excludeResourceRules")):
             return False
         # Objects outside namespaces are not held to a selector of namespaces.
-        if name and not selects(box(mapping(scope, "namespaceSelector")), around):
+        if around[NAMESPACE_NAME] and not selects(box(mapping(scope, "namespaceSelector")), around):
             return False
         if not selects(box(mapping(scope, "objectSelector")), _labels(candidate.body)):
             return False
     return True
-
-
-def _namespace(
-    candidate: Candidate, namespaces: Mapping[str, Mapping[str, str]]
-) -> Mapping[str, str]:
-    """The labels of the namespace that an object is in, or is."""
-    name = candidate.source.id.namespace
-    if (candidate.group, candidate.kind) == ("", "Namespace"):
-        name = candidate.source.id.name
-    return {NAMESPACE_NAME: name, **namespaces.get(name, {})}
 
 
 def _named(rule: Mapping[str, Any], candidate: Candidate) -> bool:

@@ -5,13 +5,14 @@ Fields: https://kubernetes.io/docs/reference/access-authn-authz/validating-admis
 
 from __future__ import annotations
 
+import marshal
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from groundplan.posture.pod_security_checks import items, mapping
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Hashable, Iterable, Iterator, Mapping
 
     from groundplan.resources import Resource
 
@@ -37,6 +38,13 @@ class Policy:
     def name(self) -> str:
         """The policy's name."""
         return self.resource.id.name
+
+    @property
+    def content(self) -> Hashable:
+        """The same for pairs that say the same."""
+        # Version 2 writes no back-references: equal scopes give equal bytes.
+        scopes = marshal.dumps(tuple(map(dict, self.scopes)), 2)
+        return self.resource.content, scopes, self.denies
 
 
 def policies(resources: Iterable[Resource]) -> Iterator[Policy]:

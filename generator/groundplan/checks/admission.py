@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from groundplan.admission.judging import Verdict, judge
+from groundplan.admission.judging import Judge, Verdict
 from groundplan.admission.policies import policies
 from groundplan.checks import Check
 from groundplan.findings import Outcome, Passed, Severity, Skipped
@@ -28,10 +28,11 @@ def _noted(repository: Repository) -> Iterator[Outcome]:
 
 def _outcomes(repository: Repository, check: Check, *, denies: bool) -> Iterator[Outcome]:
     unknown: Counter[tuple[str, str]] = Counter()
+    judge = Judge()
     for cluster in repository.clusters:
         resources = [resource for unit in cluster.units for resource in unit.resources]
         bound = [policy for policy in policies(resources) if policy.denies is denies]
-        for verdict in judge(bound, resources):
+        for verdict in judge.verdicts(bound, resources):
             if verdict.message:
                 yield _failed(repository, check, verdict)
             elif verdict.unknown:

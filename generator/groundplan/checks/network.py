@@ -17,12 +17,14 @@ if TYPE_CHECKING:
 def _scenes(repository: Repository) -> Iterator[Scene]:
     """What each cluster has of policies, namespaces and workloads."""
     from groundplan.posture.model import State
+    from groundplan.posture.network.policies import remembering
     from groundplan.posture.network.scene import Scene
 
+    read = remembering()
     for graph in repository.graphs:
         cluster = graph.cluster
         resources = (r for unit in cluster.units for r in unit.resources)
-        yield Scene.of(State(cluster.name, tuple(resources)))
+        yield Scene.of(State(cluster.name, tuple(resources)), read)
 
 
 def _accepted(repository: Repository) -> Iterator[Outcome]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from groundplan.admission.judging import Verdict, judge
+from groundplan.admission.judging import Judge, Verdict
 from groundplan.findings import Failed, Finding, Outcome, Passed, Report, Result, Severity, Skipped
 from groundplan.posture.exceptions.model import FAILING, State
 from groundplan.posture.owners import NOBODY, Owner, Owners
@@ -52,12 +52,13 @@ def examine(
     """
     said: dict[str, dict[Outcome, None]] = {rule.id: {} for rule in rules}
     passed = dict.fromkeys(said, 0)
+    judge = Judge()
     for cluster in repository.clusters:
         owners = Owners.read(repository.tree, cluster)
         bench = _Bench(repository, cluster.name, owners, standings)
         resources = [resource for unit in cluster.units for resource in unit.resources]
         by_name = {rule.policy.name: rule for rule in rules}
-        for verdict in judge([rule.policy for rule in rules], resources):
+        for verdict in judge.verdicts([rule.policy for rule in rules], resources):
             rule = by_name[verdict.policy.name]
             outcome = bench.outcome(rule, verdict)
             if isinstance(outcome, Passed):

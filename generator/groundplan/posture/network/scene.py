@@ -15,7 +15,7 @@ from groundplan.posture.selectors import selects
 from groundplan.verify.pod_templates import pod
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from groundplan.graph import Key
     from groundplan.posture.model import State
@@ -73,8 +73,8 @@ class Scene:
     """Policies that the API server would not take, or that are written twice: pointer and why."""
 
     @classmethod
-    def of(cls, state: State) -> Scene:
-        """Read the objects of a cluster."""
+    def of(cls, state: State, read: Callable[[Resource], Policy] = read) -> Scene:
+        """Read the objects of a cluster, and its policies with `read`."""
         workloads, namespaces, opaque = {}, {}, {}
         for resource in state.resources:
             kind = (resource.id.group, resource.id.kind)
@@ -85,7 +85,7 @@ class Scene:
                 opaque[resource.id.key] = (resource, said)
             elif (found := _workload(resource)) is not None:
                 workloads[resource.id.key] = found
-        policies, refused = _policies(state)
+        policies, refused = _policies(state, read)
         present = frozenset(r.id.namespace for r in state.resources if r.id.namespace)
         return cls(policies, workloads, namespaces, present, opaque, refused)
 
@@ -122,7 +122,7 @@ class Scene:
 
 
 def _policies(
-    state: State,
+    state: State, read: Callable[[Resource], Policy]
 ) -> tuple[dict[Key, Policy], dict[Key, tuple[Resource, str, str]]]:
     """The NetworkPolicies, and those that cannot be one."""
     known: dict[Key, Policy] = {}
