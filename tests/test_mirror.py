@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import json
+import os
 import re
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
+import yaml
 from click.testing import CliRunner
 
-from groundplan import copier_adapter
+from groundplan import catalogue, copier_adapter
 from groundplan.cli import main
+from groundplan.errors import ExitCode
 from groundplan.template import Template
 from groundplan.tree import Tree
 from tests.rendering import (
@@ -29,6 +33,9 @@ from tests.rendering import (
     parsed,
     put,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 MIRROR = "registry.acme.example:5000/mirror"
 
@@ -122,3 +129,115 @@ def test_who_starts_a_cluster_reads_how_nodes_find_images(engine: str) -> None:
     for registry in ("quay.io", "ghcr.io", "registry.k8s.io", "docker.io", "reg.kyverno.io"):
         assert f"`{registry}`" in text
     assert "hosts.toml" not in repository(engine, mirror="").files["docs/bootstrap.md"].decode()
+
+
+# --- what is to be copied
+
+NOT_NOTED = {
+    "docker.io/grafana/grafana",
+    "public.ecr.aws/karpenter/controller",
+    "quay.io/kiwigrid/k8s-sidecar",
+    "quay.io/prometheus/node-exporter",
+    "registry.k8s.io/kube-state-metrics/kube-state-metrics",
+}
+"""Images of charts whose values at the pinned version were not read."""
+PREFIXED = {"external-dns", "metrics-server"}
+"""Charts that put a v before their appVersion."""
+COMPILED_IN = {"docker.io/envoyproxy/envoy"}
+"""Images that a controller knows and its chart does not name."""
+COMPONENTS = catalogue.component_data(Template(ROOT, "v0"))
+WITH_CHART = sorted(name for name, said in COMPONENTS.items() if "chart" in said)
+WITHOUT_IMAGES = {"prometheus-operator-crds"}
+
+
+def listed(tree: Tree, folder: Path) -> tuple[int, Any]:
+    put(tree, folder)
+    result = CliRunner().invoke(main, ["mirror", "list", str(folder), "--format", "json"])
+    return result.exit_code, json.loads(result.stdout)
+
+
+@pytest.mark.parametrize("tier", TIERS)
+@pytest.mark.parametrize("engine", ENGINES)
+def test_the_list_has_each_thing_once_with_source_and_target(
+    engine: str, tier: str, tmp_path: Path
+) -> None:
+    code, said = listed(repository(engine, tier), tmp_path / "mirrored")
+    plain, unmoved = listed(repository(engine, tier, ""), tmp_path / "plain")
+
+    assert (code, plain) == (ExitCode.NOT_EVALUATED, ExitCode.NOT_EVALUATED)
+    things = [(thing["kind"], thing["source"], thing["version"]) for thing in said["found"]]
+    assert things == sorted(set(things))
+    assert things == [(t["kind"], t["source"], t["version"]) for t in unmoved["found"]]
+    assert {thing["target"] for thing in unmoved["found"]} == {""}
+    assert {unknown["subject"].split()[1] for unknown in said["unknown"]} <= NOT_NOTED
+    for thing in said["found"]:
+        address = re.sub("^[a-z]+://", "", thing["source"])
+        scheme = "" if thing["kind"] == "image" else "oci://"
+        assert thing["target"] == ("" if thing["kind"] == "git" else f"{scheme}{MIRROR}/{address}")
+        assert thing["by"]
+        assert thing["version"] not in ("", "latest") or thing["kind"] == "artifact"
+
+
+def test_what_operators_start_is_in_the_list(tmp_path: Path) -> None:
+    _, said = listed(repository("flux"), tmp_path)
+    images = {thing["source"] for thing in said["found"] if thing["kind"] == "image"}
+
+    assert images >= {
+        "docker.io/envoyproxy/envoy",
+        "ghcr.io/fluxcd/source-controller",
+        "quay.io/jetstack/cert-manager-acmesolver",
+        "quay.io/prometheus/prometheus",
+        "docker.io/velero/velero-plugin-for-aws",
+    }
+
+
+def test_every_chart_has_images_with_tags_but_for_those_that_are_known_to_lack_one() -> None:
+    untagged = set()
+    for name in WITH_CHART:
+        images = COMPONENTS[name].get("images", [])
+        assert images or name in WITHOUT_IMAGES, name
+        untagged |= {image for image in images if not re.search("[:@][^/]+$", image)}
+    assert untagged == NOT_NOTED
+
+
+@pytest.mark.parametrize("name", sorted(set(WITH_CHART) - WITHOUT_IMAGES))
+def test_tags_are_those_that_the_chart_says(name: str) -> None:
+    app, values = upstream(name)
+    for image in COMPONENTS[name]["images"]:
+        source, _, tag = image.partition(":")
+        if not tag or source in COMPILED_IN:
+            continue
+        chosen = {str(tag) for tag in tags(values, source) if tag}
+        default = f"v{app}" if name in PREFIXED else app
+        assert tag in (chosen or {default}), image
+
+
+def upstream(name: str) -> tuple[str, Any]:
+    """The appVersion and the values of a component's chart, as its makers keep them."""
+    folder = os.environ.get("GROUNDPLAN_UPSTREAM")
+    if not folder:
+        pytest.skip("no folder with charts is given (GROUNDPLAN_UPSTREAM)")
+    version = str(COMPONENTS[name]["chart"]["version"])
+    for file in sorted(Path(folder).glob("*/chart/Chart.yaml")):
+        about = yaml.safe_load(file.read_text())
+        if about["name"] == COMPONENTS[name]["chart"]["name"]:
+            break
+    else:
+        pytest.skip(f"the folder has no chart of {name}")
+    if about["version"].startswith("v0.0.0"):  # a release puts its own number there
+        about |= {"version": version, "appVersion": version}
+    if about["version"] != version:
+        pytest.skip(f"the folder has {about['version']}, not {version}")
+    return str(about["appVersion"]), yaml.safe_load(file.with_name("values.yaml").read_text())
+
+
+def tags(values: Any, source: str) -> Iterator[Any]:
+    """Every tag that stands beside an image's name."""
+    if not isinstance(values, dict):
+        return
+    for key in ("repository", "name"):
+        whole = f"{values.get('registry') or ''}/{values.get(key)}".lstrip("/")
+        if "tag" in values and values.get(key) and whole == source:
+            yield values["tag"]
+    for value in values.values():
+        yield from tags(value, source)

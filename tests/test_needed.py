@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from click.testing import CliRunner
 
+from groundplan.catalogue import Pulled
 from groundplan.cli import main
 from groundplan.errors import ExitCode
 from groundplan.needed import Needed, needs
@@ -82,7 +84,7 @@ def repository(content: str, values: Mapping[str, Any] | None = None) -> Reposit
 
 
 def named(found: tuple[Needed, ...], kind: str) -> set[tuple[str, str]]:
-    return {(each.name, each.version) for each in found if each.kind == kind}
+    return {(each.source, each.version) for each in found if each.kind == kind}
 
 
 def test_images_of_pods_are_listed_with_tag_or_digest() -> None:
@@ -129,6 +131,42 @@ def test_what_the_files_do_not_name_is_said(values: dict[str, Any] | None, reaso
     [unknown] = found.unknown
     assert reason in unknown.reason
     assert "web" in unknown.subject
+
+
+def test_what_is_noted_of_a_chart_counts_and_our_values_count_more() -> None:
+    values = {"image": {"repository": "acme/web", "tag": ""}, "unused": {"image": "acme/old:1"}}
+    noted = Pulled("web", "1.2.3", "https://charts.example.com", ("acme/web:v1", "acme/job"))
+
+    for given, tag in (("", "v1"), ("image: {tag: v9}", "v9")):
+        found = needs(repository(RELEASE % given, values), [noted])
+        assert named(found.found, "image") == {("acme/web", tag)}
+        assert [unknown.subject for unknown in found.unknown] == [
+            "image acme/job of chart web 1.2.3"
+        ]
+    found = needs(repository(RELEASE % "extra: [{image: acme/side:2}]", None), [noted])
+    assert named(found.found, "image") == {("acme/web", "v1"), ("acme/side", "2")}
+
+
+def test_what_is_noted_of_another_version_does_not_count() -> None:
+    noted = Pulled("web", "1.2.4", "https://charts.example.com", ("acme/web:v1",))
+    found = needs(repository(RELEASE % "", None), [noted])
+
+    assert named(found.found, "image") == set()
+    assert "not stored" in found.unknown[0].reason
+
+
+def test_images_of_the_own_registry_stay_where_they_are() -> None:
+    content = DEPLOYMENT % ("a" * 64)
+    mirrored = replace(
+        repository(content), answers={"registry_mirror": "registry.example.com:5000"}
+    )
+    targets = {each.source: each.target for each in needs(mirrored).found}
+
+    assert targets == {
+        "registry.example.com:5000/init": "registry.example.com:5000/init",
+        "registry.example.com:5000/web": "registry.example.com:5000/web",
+        "x": "registry.example.com:5000/docker.io/library/x",
+    }
 
 
 def test_the_command_says_by_its_exit_code_that_the_list_is_incomplete(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from groundplan import documents
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from groundplan.template import Template
 
@@ -122,11 +123,41 @@ def component_data(template: Template) -> dict[str, Any]:
 
     Only what a file says without expressions is there as it will be, such as its upgrades.
     """
-    found = {}
-    for file in sorted((template.root / "blueprints" / "components").glob("*.yaml")):
-        text = _EXPRESSION.sub("null", file.read_text("utf-8"))
-        found[file.stem] = documents.load(text.encode(), file.name)
-    return found
+    files = sorted((template.root / "blueprints" / "components").glob("*.yaml"))
+    return {file.stem: _without_expressions(file) for file in files}
+
+
+@dataclass(frozen=True, slots=True)
+class Pulled:
+    """What a chart runs at a version, or Flux does."""
+
+    name: str
+    """Of the chart, or `flux`."""
+    version: str
+    repository: str
+    """Of the chart; empty for Flux."""
+    images: tuple[str, ...]
+    """With tag, digest or both; with neither where it is not known."""
+
+
+def pulled(template: Template) -> tuple[Pulled, ...]:
+    """What the charts of all components run, and the controllers of Flux."""
+    data = component_data(template)
+    flux = _without_expressions(template.root / "blueprints" / "lib" / "flux" / "engine.yaml")
+    own = f"/({'|'.join(flux['controllers'])})[:@]"
+    images = data[flux["component"]]["images"]
+    controllers = tuple(image for image in images if re.search(own, image))
+    found = [Pulled("flux", str(flux["distribution"]["version"]), "", controllers)]
+    for said in data.values():
+        if chart := said.get("chart"):
+            runs = tuple(image for image in said.get("images", ()) if image not in controllers)
+            found.append(Pulled(chart["name"], chart["version"], chart["repository"], runs))
+    return tuple(found)
+
+
+def _without_expressions(file: Path) -> Any:
+    text = _EXPRESSION.sub("null", file.read_text("utf-8"))
+    return documents.load(text.encode(), file.name)
 
 
 _EXPRESSION = re.compile(r"#\{.*?\}#")

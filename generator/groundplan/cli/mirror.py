@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from groundplan.needed import Needs
+    from groundplan.needed import Needed, Needs
 
 
 @click.group("mirror", short_help="List what clusters without internet need in their registry.")
@@ -29,14 +29,16 @@ def command() -> None:
 def list_(path: Path, form: str, schemas: Path | None) -> int:
     """List every chart, image and Git source that the clusters of the repository at PATH pull.
 
-    Nothing is fetched or rendered. The exit code is 3 when something is needed that the files do
-    not name, such as the images of a chart whose defaults are not at hand.
+    Each is named by where it is published and, when the repository has a registry_mirror, by where
+    clusters ask for it. Nothing is fetched or rendered. The exit code is 3 when something is needed
+    that the files do not name, such as the images of a chart that nobody has noted.
     """
+    from groundplan import catalogue, template
     from groundplan.errors import ExitCode
     from groundplan.needed import needs
     from groundplan.repository import load
 
-    found = needs(load(path, schemas=schemas))
+    found = needs(load(path, schemas=schemas), catalogue.pulled(template.locate()))
     click.echo(_json(found) if form == "json" else _text(found))
     return ExitCode.NOT_EVALUATED if found.unknown else ExitCode.CLEAN
 
@@ -50,9 +52,14 @@ def _json(found: Needs) -> str:
 
 
 def _text(found: Needs) -> str:
-    rows = dict.fromkeys((each.kind, f"{each.name}:{each.version}") for each in found.found)
-    lines = [f"{kind:<9} {name}" for kind, name in rows]
+    lines = [_line(each) for each in found.found]
     if found.unknown:
         lines += ["", f"Incomplete: {len(found.unknown)} not known"]
         lines += [f"  {unknown.subject}: {unknown.reason}" for unknown in found.unknown]
     return "\n".join(lines)
+
+
+def _line(needed: Needed) -> str:
+    version = f"{'@' if needed.version.startswith('sha256:') else ':'}{needed.version}"
+    target = f" -> {needed.target}{version}" if needed.target else ""
+    return f"{needed.kind:<9} {needed.source}{version}{target}"
