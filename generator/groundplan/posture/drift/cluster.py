@@ -49,10 +49,15 @@ def drift(tree: Tree, agreed: Tree, name: str | None, context: str, today: date)
     live = kubectl.read((*kubectl.ALWAYS, *sorted({_kind(r) for r in declared})), context)
     unknown = {kind[::2] for kind in live.unread}
     known = [r for r in declared if (r.id.group, r.id.kind) not in unknown]
-    managed = {resource.id.key for resource in declared}
+    managed = {resource.id.key: resource.origin for resource in declared}
     extra = [r for r in live.resources if r.id.key not in managed]
     whose = {resource.id.key: belongs(resource, cluster) for resource in extra}
-    kept = [r for r in live.resources if not whose.get(r.id.key)]
+    # What git has too is shown where git has it; its owner is who owns that.
+    kept = [
+        replace(r, origin=managed.get(r.id.key, r.origin))
+        for r in live.resources
+        if not whose.get(r.id.key)
+    ]
     owned = Side.of(agreed) if agreed is not tree else git
     found = compare(
         _side(git, owned, cluster, known),
