@@ -9,6 +9,7 @@ import click
 
 from groundplan.cli.check import FORMATS, SEVERITIES
 from groundplan.cli.posture_drift import drift
+from groundplan.cli.posture_fleet import fleet
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -20,6 +21,7 @@ def command() -> None:
 
 
 command.add_command(drift)
+command.add_command(fleet)
 
 
 @command.command("diff", short_help="Compare what two revisions allow.")

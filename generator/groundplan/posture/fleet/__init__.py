@@ -1,0 +1,1 @@
+"""The posture of every cluster of many repositories, side by side."""
