@@ -536,9 +536,9 @@ def answer(keys: str, given: dict[str, Any]) -> dict[str, Any]:
 
 
 def test_the_wizard_takes_the_defaults() -> None:
-    """Eleven questions, a cluster, no team, three contacts, three practices."""
+    """Twelve questions, a cluster, no team, three contacts, three practices."""
     clusters = ENTER * 5 + "n"
-    keys = ENTER * 11 + clusters + "n" + ENTER * 3 + ENTER * 3
+    keys = ENTER * 12 + clusters + "n" + ENTER * 3 + ENTER * 3
 
     found = answer(keys, {})
 
@@ -551,7 +551,7 @@ def test_the_wizard_takes_the_defaults() -> None:
 def test_the_wizard_asks_what_a_place_needs() -> None:
     up = "\x1b[A"
     clusters = ENTER + up + ENTER * 4 + "acme-production" + ENTER + "europe-west3" + ENTER + "n"
-    keys = ENTER * 11 + clusters + "n" + ENTER * 3 + ENTER * 3
+    keys = ENTER * 12 + clusters + "n" + ENTER * 3 + ENTER * 3
 
     [cluster] = answer(keys, {})["clusters"]
 
@@ -563,7 +563,7 @@ def test_the_wizard_asks_what_depends_on_an_answer() -> None:
     key = "age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p"
     backspace = "\x7f"
     keys = backspace * 4 + "globex" + ENTER + ENTER * 5
-    keys += DOWN + ENTER + key + ENTER + ENTER * 3
+    keys += DOWN + ENTER + key + ENTER + ENTER * 4
     keys += ENTER * 5 + "n" + "y" + "search" + ENTER + "search index" + ENTER
     keys += "search@globex.example" + ENTER + "n" + "n" + ENTER * 3 + ENTER * 3
 
