@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from typing import TYPE_CHECKING
 
@@ -10,12 +11,13 @@ import pytest
 from groundplan import toolchain
 from groundplan.errors import ToolError
 from groundplan.repository import Repository
-from groundplan.runners.apiserver import Binaries
-from groundplan.runners.controllers import Programs
+from groundplan.runners.apiserver import ApiServer, Binaries, running
+from groundplan.runners.controllers import Programs, controlling
 from groundplan.schemas import default_charts, default_store
 from groundplan.tree import Tree
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 UNIT = """apiVersion: kustomize.toolkit.fluxcd.io/v1
@@ -60,3 +62,11 @@ def programs() -> Programs:
     """The programs beside an API server."""
     names = ("kube-controller-manager", "kube-scheduler", "kwok")
     return Programs(*(had(name) for name in names))
+
+
+@contextlib.contextmanager
+def scheduled() -> Iterator[ApiServer]:
+    """An API server with Kubernetes' own scheduler."""
+    helpers = programs()
+    with running(binaries()) as bare, controlling(helpers, bare) as server:
+        yield server

@@ -11,11 +11,13 @@ from groundplan import checks, copier_adapter, documents
 from groundplan.answers.serving import hardware, memory
 from groundplan.errors import AnswersError
 from groundplan.exporters import exporters
-from groundplan.findings import Severity
+from groundplan.findings import Passed, Severity
 from groundplan.repository import Repository
 from groundplan.schemas import default_charts, default_store
 from groundplan.template import Template
 from groundplan.tree import Tree
+from groundplan.verify import verify
+from tests import control_planes
 from tests.rendering import CLUSTERS, ROOT, parsed
 
 if TYPE_CHECKING:
@@ -114,6 +116,20 @@ def test_a_model_selects_the_label_that_its_pool_has_and_tolerates_its_taint(
         {"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"}
     ]
     assert place == "gke" or "nvidia.com/gpu" in text
+
+
+@pytest.mark.cluster
+@pytest.mark.parametrize("place", CLOUDS)
+def test_a_server_takes_every_object_and_the_scheduler_puts_the_model_on_its_pool(
+    place: str, tmp_path: Path
+) -> None:
+    tree = render(tmp_path, **answers(place, {"source": IMAGE}))
+
+    report = verify(loaded(tree), control_planes.scheduled).report
+    assert [str(finding) for finding in report.findings] == []
+    [landed] = [result for result in report.results if result.check_id == "SCH001"]
+    assert [outcome for outcome in landed.outcomes if not isinstance(outcome, Passed)] == []
+    assert sum(o.count for o in landed.outcomes if isinstance(o, Passed)) == 1
 
 
 def test_no_pool_and_no_model_leave_nothing_behind(tmp_path: Path) -> None:

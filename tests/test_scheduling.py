@@ -2,19 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
-from typing import TYPE_CHECKING
-
 import pytest
 
 from groundplan.findings import Passed, Report
-from groundplan.runners.apiserver import ApiServer, running
-from groundplan.runners.controllers import controlling
 from groundplan.verify import verify
 from tests import control_planes
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 pytestmark = pytest.mark.cluster
 
@@ -80,15 +72,10 @@ spec:
 """
 
 
-@contextlib.contextmanager
-def start() -> Iterator[ApiServer]:
-    programs = control_planes.programs()
-    with running(control_planes.binaries()) as bare, controlling(programs, bare) as server:
-        yield server
-
-
 def verified(pool: str = POOL, team: str = TEAM, work: str = WORK) -> Report:
-    return verify(control_planes.repository(pool=pool, team=team, work=work), start).report
+    return verify(
+        control_planes.repository(pool=pool, team=team, work=work), control_planes.scheduled
+    ).report
 
 
 def passed(report: Report) -> dict[str, int]:
