@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -11,6 +12,9 @@ from click.testing import CliRunner
 
 from groundplan.cli import main
 from groundplan.errors import ExitCode
+from groundplan.posture import revisions
+from groundplan.posture.comparison import Side
+from groundplan.posture.drift.kubectl import ALWAYS
 from groundplan.process import Command
 from groundplan.runners import kubeconfig
 from groundplan.runners.apiserver import ADMINISTRATOR, SCHEDULER, running
@@ -18,8 +22,8 @@ from tests.programs import program
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
+    from groundplan.resources import Resource
     from groundplan.runners.apiserver import ApiServer, Binaries
 
 DECLARED = """\
@@ -122,8 +126,8 @@ class Live:
     def apply(self, *bodies: dict[str, Any]) -> None:
         self.call("apply", "--filename=-", stdin=yaml.safe_dump_all(bodies))
 
-    def drift(self, access: Path | None = None) -> tuple[int, dict[str, Any]]:
-        words = ["posture", "drift", str(self.repository), "--live", "--format", "json"]
+    def drift(self, *more: str, access: Path | None = None) -> tuple[int, dict[str, Any]]:
+        words = ["posture", "drift", str(self.repository), "--live", "--format", "json", *more]
         done = CliRunner(env={"KUBECONFIG": str(access or self.access)}).invoke(main, words)
         assert done.stderr == ""
         return done.exit_code, json.loads(done.stdout)
@@ -231,11 +235,46 @@ def test_what_somebody_loosened_is_drift_and_says_what_it_allows(live: Live) -> 
 @pytest.mark.cluster
 def test_what_may_not_be_read_is_not_evaluated(live: Live, tmp_path: Path) -> None:
     access = kubeconfig.write(tmp_path / "kubeconfig", live.server.endpoints[SCHEDULER])
-    code, said = live.drift(access)
+    code, said = live.drift(access=access)
     assert grave(said) == set()
     assert code == ExitCode.NOT_EVALUATED
     unread = {one["kind"]: one["reason"] for one in said["unread"]}
     assert unread["Role (rbac.authorization.k8s.io)"] == "reading it is forbidden"
+
+
+EXAMPLE = Path(__file__).parents[1] / "examples/growing-argocd/repository"
+
+
+@pytest.mark.cluster
+def test_a_whole_platform_is_no_drift_until_somebody_takes_a_policy_away(
+    tmp_path: Path, binaries: Binaries, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kubectl = program("kubectl")
+    monkeypatch.setenv("PATH", str(kubectl.parent), prepend=":")
+    tree = revisions.read(str(EXAMPLE), EXAMPLE)
+    state = Side.of(tree).state("production")
+    # Charts, custom resources and their definitions are not needed to be compared.
+    kinds = {kind for _, _, kind in ALWAYS}
+    declared = sorted(
+        (r for r in state.resources if r.id.kind in kinds), key=lambda r: r.id.kind != "Namespace"
+    )
+    with running(binaries) as server:
+        found = Live(tmp_path, server, kubectl)
+        found.repository = EXAMPLE
+        found.call("apply", "--server-side", "--filename=-", stdin=listed(declared))
+        code, said = found.drift("--cluster", "production")
+        assert len(declared) > 150
+        assert (code, said["changes"], said["incomparable"]) == (ExitCode.CLEAN, [], [])
+        policy = next(r.id for r in declared if r.id.kind == "NetworkPolicy")
+        found.call("delete", "networkpolicy", policy.name, f"--namespace={policy.namespace}")
+        code, said = found.drift("--cluster", "production")
+        assert code == ExitCode.FINDINGS
+        assert {c["dimension"] for c in said["changes"]} == {"network"}
+
+
+def listed(resources: list[Resource]) -> str:
+    items = [resource.body for resource in resources]
+    return json.dumps({"apiVersion": "v1", "kind": "List", "items": items})
 
 
 def place(folder: Path) -> Path:
