@@ -34,6 +34,9 @@ def engine() -> None:
         docker.ensure_answers()
     except ToolError as error:
         pytest.skip(str(error))
+    # A machine that was switched off during an earlier run may still have them.
+    for node in nodes():
+        docker.docker("rm", "--force", "--volumes", node)
 
 
 def test_says_what_to_do_without_docker(tmp_path):

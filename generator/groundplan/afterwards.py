@@ -1,7 +1,7 @@
 """Runs a program when its standard input closes: `python afterwards.py PROGRAM ARGUMENT…`.
 
 `groundplan.process` starts this file as a script and holds the other end. However the starter
-ended, the program is run until it succeeds.
+ended, the program is run until it succeeds; several times when the starter was killed.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import sys
 import time
 
 ATTEMPTS = 5
-"""What is to be undone may still be on its way when its starter is killed."""
+"""What is to be undone may still be on its way when the starter is killed."""
 PAUSE = 3.0
 """Seconds."""
 
@@ -21,12 +21,13 @@ def main(*argv: str) -> int:
     """Wait for the end of the input, then run the program."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
+    ended_well = False
     while os.read(0, 4096):
-        pass
+        ended_well = True
     for _ in range(ATTEMPTS):
         _, status = os.waitpid(os.posix_spawnp(argv[0], argv, os.environ), 0)
         code = os.waitstatus_to_exitcode(status)
-        if code == 0:
+        if ended_well and code == 0:
             break
         time.sleep(PAUSE)
     return code

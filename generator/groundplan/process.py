@@ -205,7 +205,9 @@ def afterwards(command: Command, log: Path) -> Iterator[None]:
         yield
     finally:
         if process.stdin is not None:
-            process.stdin.close()
+            with contextlib.suppress(BrokenPipeError):
+                process.stdin.write(b"ended")
+                process.stdin.close()
         try:
             process.wait(command.timeout)
         except subprocess.TimeoutExpired:

@@ -60,9 +60,12 @@ def _apply(
     kinds = discover(client)
     wanted = {(r.id.group, r.id.kind) for r in resources if kinds.find(r.id) is None}
     # They come with the engine, or from a source that is not to be had here.
-    found = (schemas.crd_for(*key) for key in wanted)
-    define(client, [crd for crd in found if isinstance(crd, Mapping)])
-    kinds = discover(client)
+    found = (schemas.crd_for(*key) for key in sorted(wanted))
+    manifests = [crd for crd in found if isinstance(crd, Mapping)]
+    define(client, manifests)
+    for manifest in manifests:
+        # Discovery tells of them a little later.
+        kinds = kinds.having(manifest)
     refused = []
     for resource in resources:
         served = kinds.find(resource.id)
