@@ -97,6 +97,7 @@ class Builder:
         self._confined = confined
         self._sort = sort
         self._layers: dict[str, _Layer] = {}
+        self._built: dict[str, Build] = {}
         self._definitions: dict[str, dict[str, Any]] = {}
         self._configs: dict[tuple[str, ...], Config] = {}
 
@@ -106,7 +107,7 @@ class Builder:
         return self._files
 
     def build(self, path: str, overlay: Mapping[str, Any] | None = None) -> Build:
-        """Build a folder.
+        """Build a folder; as its file says it, once.
 
         Args:
             path: The folder, relative to the tree.
@@ -114,12 +115,17 @@ class Builder:
         """
         while True:
             try:
-                return self._build(path, overlay)
+                if overlay is not None:
+                    return self._build(path, overlay)
+                if path not in self._built:
+                    self._built[path] = self._build(path, None)
+                return self._built[path]
             except BuildError as error:
                 return Build((), error.problems)
             except StylesNeededError as error:
                 self._files.read_styles(error.path)
                 self._layers.clear()
+                self._built.clear()
 
     def _build(self, path: str, overlay: Mapping[str, Any] | None) -> Build:
         place, definition = self._load(path, overlay)
