@@ -36,6 +36,8 @@ class Served:
     """A checkout, whose `main` is what the engine sees."""
     addresses: Mapping[str, str]
     """What was replaced by what."""
+    defined: frozenset[tuple[str, str]] | None
+    """Groups and kinds whose definitions the charts and sources here carry; None for the real."""
     not_served: tuple[str, ...]
     """Addresses that nothing is known about."""
     daemon: Server
@@ -97,12 +99,24 @@ def serve(
             *(f"--port={port}", f"--base-path={sources}", str(sources)),
         )
         with serving(Command(argv), home / "git-daemon.log", grace=0) as daemon:
-            yield Served(tree, work, addresses, tuple(not_served), daemon)
+            defined = None if registry else _defined(repository, replaced)
+            yield Served(tree, work, addresses, defined, tuple(not_served), daemon)
 
 
 def _elsewhere(units: tuple[Unit, ...]) -> list[Elsewhere]:
     found = [problem.elsewhere for unit in units for problem in unit.problems]
     return list(dict.fromkeys(one for one in found if one is not None))
+
+
+def _defined(repository: Repository, units: tuple[Unit, ...]) -> frozenset[tuple[str, str]]:
+    """The kinds that what stands in for charts and other repositories brings."""
+    schemas = repository.schemas
+    components = [charts.component_of(release) for unit in units for release in unit.releases]
+    brought = [charts.definitions(component, schemas) for component in components]
+    brought += [charts.source_definitions(s.repository, schemas) for s in _elsewhere(units)]
+    own = [r.body for r in repository.resources if r.id.kind == "CustomResourceDefinition"]
+    crds = [crd for part in (*brought, own) for crd in part]
+    return frozenset((crd["spec"]["group"], crd["spec"]["names"]["kind"]) for crd in crds)
 
 
 def _write_source(repository: Repository, source: Elsewhere, folder: Path) -> bool:

@@ -153,7 +153,7 @@ def _by_flux(
         progress(f"{cluster.name}: applying {unit.id}")
         began = time.monotonic()
         problems = flux.apply_unit(server.client, unit, repository.schemas)
-        beyond = _beyond(unit, repository.schemas, ())
+        beyond = _beyond(unit, repository.schemas, None)
         if beyond:
             record.take(RECONCILED, Skipped("units", beyond))
         for resource, message in problems if not beyond else ():
@@ -171,7 +171,7 @@ def _by_argocd(stage: Stage, schemas: SchemaStore, record: Record) -> tuple[Reco
     began = time.monotonic()
     wanted: dict[str, Unit] = {}
     for unit in stage.cluster.units:
-        if beyond := _beyond(unit, schemas, stage.served.not_served):
+        if beyond := _beyond(unit, schemas, stage.served):
             record.take(RECONCILED, Skipped("units", beyond))
         else:
             wanted[unit.id.name] = unit
@@ -193,16 +193,25 @@ def _by_argocd(stage: Stage, schemas: SchemaStore, record: Record) -> tuple[Reco
     return tuple(Reconciled(name, done[name]) for name in wanted if name in done)
 
 
-def _beyond(unit: Unit, schemas: SchemaStore, not_served: tuple[str, ...]) -> str:
-    """Why a unit cannot come up on this machine whatever it says; empty when it can."""
+def _beyond(unit: Unit, schemas: SchemaStore, served: Served | None) -> str:
+    """Why a unit cannot come up on this machine whatever it says; empty when it can.
+
+    Without `served` every definition that is stored can be had.
+    """
+    missing = served.not_served if served is not None else ()
     for problem in unit.problems:
-        if problem.elsewhere is not None and problem.elsewhere.repository in not_served:
+        if problem.elsewhere is not None and problem.elsewhere.repository in missing:
             return f"{problem.elsewhere.repository} is not to be had here"
+    defined = served.defined if served is not None else None
     for resource in unit.resources:
         kind = resource.id
-        found = schemas.lookup(kind.group, kind.version, kind.kind)
-        if isinstance(found, Missing):
+        if isinstance(schemas.lookup(kind.group, kind.version, kind.kind), Missing):
             return f"the definition of {kind.kind} is not stored"
+        built_in = isinstance(schemas.crd_for(kind.group, kind.kind), Missing)
+        if defined is None or built_in or kind.group == argocd.GROUP:
+            continue
+        if (kind.group, kind.kind) not in defined:
+            return f"what brings {kind.kind} is not to be had here"
     return ""
 
 
