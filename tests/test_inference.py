@@ -199,6 +199,10 @@ def test_argo_cd_fetches_in_an_earlier_wave(tmp_path: Path) -> None:
         ({"layers": 0}, {}, "whole numbers for"),
         ({"precision": "fp12"}, {}, "a precision of bf16, fp8, int4"),
         ({"access": "internet"}, {}, "it is namespace or gateway"),
+        ({"cold_start_s": 300}, {}, "answers 467 s after a new node is asked for: node 150, "),
+        ({"cache": "image2"}, {}, 'wants the cache "image2"; EKS has image, volume'),
+        ({"size_gib": 30}, {}, "needs 34.9 GiB on each NVIDIA L4: weights 30.0"),
+        ({"attention": "linear"}, {}, "attention that is neither gqa nor mla"),
         ({"name": "Qwen"}, {}, "no DNS label"),
         ({}, {"teams": [TEAM | {"gpus": "0"}]}, 'may use 0 accelerators in "chat"'),
         ({}, {"pool": {"per_node": 2, "most": 2}}, "eks has 1, 4, 8"),
@@ -225,6 +229,44 @@ def test_the_memory_of_a_model_is_that_of_its_tensors() -> None:
     halved = memory(QWEN | {"gpus": 2}, KNOWN.accelerators["l4"], KNOWN.server)
     assert halved.weights == found.weights / 2
     assert halved.cache == found.cache / 2
+    more = memory(QWEN | {"gpus": 16}, KNOWN.accelerators["l4"], KNOWN.server)
+    assert more.cache == found.cache / 8, "a head is on at least one accelerator"
+
+
+def test_what_latent_attention_has_compressed_is_on_every_accelerator() -> None:
+    """DeepSeek-V3 keeps 512 + 64 numbers for each of its 61 layers."""
+    deepseek = QWEN | {"attention": "mla", "layers": 61, "kv_heads": 1, "head_dim": 576, "gpus": 8}
+    found = memory(deepseek, KNOWN.accelerators["h100"], KNOWN.server)
+
+    assert found.cache == pytest.approx(61 * 576 * 2 * 4096 * 6 / 2**30)
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        {},
+        {"gpus": 8, "parameters_m": 70554, "layers": 80, "precision": "fp8", "source": IMAGE},
+        {"gpus": 8, "attention": "mla", "kv_heads": 1, "head_dim": 576, "size_gib": 641},
+    ],
+)
+def test_the_catalogue_says_what_the_calculator_says(model: dict[str, Any], tmp_path: Path) -> None:
+    gpus = model.get("gpus", 1)
+    accelerator = "l4" if gpus == 1 else "h100"
+    more = {"pool": {"accelerator": accelerator, "per_node": gpus, "most": gpus}}
+    more |= {"teams": [TEAM | {"gpus": str(gpus)}]}
+    tree = render(tmp_path, **answers("capi", model | {"context": 512}, **more))
+
+    [[listed]] = [parsed(tree, "models/catalog.yaml")]
+    [said] = listed["models"]
+    found = memory(QWEN | model | {"context": 512}, KNOWN.accelerators[accelerator], KNOWN.server)
+    assert said["memory"] == {
+        "weights": round(found.weights, 1),
+        "key_value_cache": round(found.cache, 1),
+        "work": found.working,
+        "usable": round(found.usable, 1),
+    }
+    parts = said["cold_start"]
+    assert parts["total"] == sum(parts[part] for part in ("node", "image", "weights", "engine"))
 
 
 def test_an_objective_can_be_at_just_the_buckets_that_the_engine_has() -> None:

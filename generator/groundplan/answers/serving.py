@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import ceil
 from typing import TYPE_CHECKING, Any
 
 from groundplan import documents
@@ -45,6 +46,8 @@ class Hardware:
     """How the engine is run: `utilisation`, `working`, `precisions`, `ttft_buckets`."""
     capacity: Mapping[str, tuple[str, ...]]
     """How nodes are paid for, by place."""
+    caches: tuple[str, ...]
+    """What weights can lie on, at any place."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,24 +81,30 @@ def hardware(template: Template) -> Hardware:
         data("blueprints/accelerators.yaml"),
         data("blueprints/model-server.yaml"),
         {name: tuple(place.get("capacity") or ()) for name, place in places.items()},
+        tuple(sorted({style for place in places.values() for style in place.get("weights") or ()})),
     )
 
 
 def memory(model: Mapping[str, Any], accelerator: Mapping[str, Any], server: Any) -> Memory:
     """Count what a model takes of one of its accelerators at worst.
 
-    Weights are parameters times the bytes of each. The key-value cache has for each token two
-    vectors of `head_dim` numbers for each key-value head of each layer (Kwon et al., "Efficient
-    Memory Management for Large Language Model Serving with PagedAttention", 2023, section 3);
-    at worst every request fills its context. Both are split evenly by tensor parallelism.
+    Weights are parameters times the bytes of each, or as large as their files are said to be. The
+    key-value cache has for each token two vectors of `head_dim` numbers for each key-value head of
+    each layer (Kwon et al., "Efficient Memory Management for Large Language Model Serving with
+    PagedAttention", 2023, section 3); at worst every request fills its context. Weights are split
+    evenly by tensor parallelism, the cache by whole heads. Latent attention keeps one compressed
+    vector for each token and layer instead, on every accelerator (DeepSeek-AI, "DeepSeek-V2",
+    2024, section 2.1).
     """
     gpus = model.get("gpus", 1)
     weights = model["parameters_m"] * 1e6 * server["precisions"][model["precision"]]
-    token = 2 * model["layers"] * model["kv_heads"] * model["head_dim"] * server["cache_bytes"]
+    latent = model.get("attention") == "mla"
+    heads = 1 if latent else ceil(model["kv_heads"] / gpus)
+    token = (2 - latent) * model["layers"] * heads * model["head_dim"] * server["cache_bytes"]
     cache = token * model["context"] * model["max_concurrency"]
     return Memory(
-        weights / GIB / gpus,
-        cache / GIB / gpus,
+        model.get("size_gib", weights / GIB) / gpus,
+        cache / GIB,
         server["working"],
         accelerator["memory"] * server["utilisation"],
     )
@@ -130,6 +139,8 @@ def serving_fields(known: Hardware) -> Mapping[str, Kind]:
         }
     )
     access = among("namespace", "gateway", id="answers.not-an-access", what="access")
+    attention = among("gqa", "mla", id="answers.not-an-attention", what="kind of attention")
+    cache = among(*known.caches, id="answers.not-a-cache", what="cache")
     model = Record(
         {
             "name": Text(_model_name),
@@ -143,10 +154,14 @@ def serving_fields(known: Hardware) -> Mapping[str, Kind]:
             "head_dim": Number(least=1),
             "context": Number(least=1),
             "max_concurrency": Number(least=1),
+            "size_gib": Number(required=False, least=1),
+            "attention": Text(attention.check, required=False, choices=attention.choices),
             "gpus": Number(required=False, least=1),
             "replicas": Number(required=False, least=1),
             "ttft_ms": Number(least=1),
             "access": Text(access.check, required=False, choices=access.choices),
+            "cache": Text(cache.check, required=False, choices=cache.choices),
+            "cold_start_s": Number(required=False, least=1),
         }
     )
     return {"pools": Many(pool), "models": Many(model)}

@@ -22,6 +22,7 @@ FAMILIES = {
     "GPU": "Accelerators",
     "KUS": "Kustomize builds",
     "MET": "Metrics of models",
+    "MOD": "The catalogue of models",
     "NPL": "Network policies",
     "SCH": "Schemas",
     "SRV": "Model servers",
