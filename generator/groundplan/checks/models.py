@@ -72,8 +72,8 @@ def _served(repository: Repository) -> Iterator[Outcome]:
 
 
 def _serves(pod: PodOf, model: _Model) -> bool:
-    id = pod.resource.id
-    return (id.namespace, id.name) == (model.namespace, model.name) and pod.accelerated
+    whose = (pod.resource.id.namespace, pod.resource.id.name)
+    return whose == (model.namespace, model.name) and pod.accelerated
 
 
 def _differences(pod: PodOf, model: _Model) -> Iterator[tuple[str, str]]:
@@ -136,10 +136,10 @@ def _allowed(repository: Repository) -> Iterator[Outcome]:
         if quota.id.kind != "ResourceQuota" or quota.id.namespace not in wanted:
             continue
         hard = mapping(quota.body, "spec", "hard")
-        for resource, need in wanted[quota.id.namespace].items():
+        for resource, least in wanted[quota.id.namespace].items():
             if resource not in hard:
                 continue
-            if quantity(hard[resource]) < need:
+            if quantity(hard[resource]) < least:
                 pointer = f"/spec/hard/{resource.replace('/', '~1')}"
                 yield ALLOWED.fail(
                     f"{quota.id} allows {hard[resource]} of {resource}, which is less than the "
