@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from groundplan.admission.expressions import Unknown, evaluate
 from groundplan.posture.pod_security_checks import items, mapping
 from groundplan.posture.selectors import box, selects
-from groundplan.verify.pod_templates import pod, template_pointer
+from groundplan.verify.pod_templates import pods
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterator, Mapping, Sequence
@@ -101,9 +101,8 @@ def _around(resource: Resource, namespaces: Mapping[str, Mapping[str, str]]) -> 
 def _candidates(resource: Resource) -> Iterator[Candidate]:
     identity = resource.id
     yield Candidate(resource, "", identity.group, identity.version, identity.kind, resource.body)
-    made = pod(resource)
-    if made is not None:
-        yield Candidate(resource, template_pointer(resource), "", "v1", "Pod", made)
+    for pointer, made in pods(resource):
+        yield Candidate(resource, pointer, "", "v1", "Pod", made)
 
 
 def _concerns(policy: Policy, candidate: Candidate, around: Mapping[str, str]) -> bool:

@@ -158,6 +158,7 @@ def serving_fields(known: Hardware) -> Mapping[str, Kind]:
             "attention": Text(attention.check, required=False, choices=attention.choices),
             "gpus": Number(required=False, least=1),
             "replicas": Number(required=False, least=1),
+            "most": Number(required=False, least=1),
             "ttft_ms": Number(least=1),
             "access": Text(access.check, required=False, choices=access.choices),
             "cache": Text(cache.check, required=False, choices=cache.choices),
@@ -182,6 +183,7 @@ def unserved(answers: Mapping[str, Any], known: Hardware) -> Iterator[Fault]:
     named = {str(pool.get("name")): pool for _, pool in pools}
     for path, model in models:
         yield from _placed(path, model, named, answers)
+        yield from _scaled(path, model, answers)
         yield from _started(path, model, named, known)
     yield from _counted(models, pools, answers)
 
@@ -273,10 +275,23 @@ def _placed(
             what = f"Kubernetes {answers['kubernetes']} does not mount images for everybody"
             fix = f"choose kubernetes: {IMAGES_FROM}, or a source with hf://"
             yield Fault((*path, "source"), "answers.images-not-mounted", what, fix)
-    elif isinstance(replicas := model.get("replicas"), int) and replicas > 1:
+    elif (replicas := _most(model)) > 1:
         what = f"{replicas} replicas would share a volume that one node can have"
         fix = "put the model in a registry (oci://), from which every node pulls it"
         yield Fault((*path, "replicas"), "answers.volume-shared", what, fix)
+
+
+def _scaled(path: Path, model: Mapping[str, Any], answers: Mapping[str, Any]) -> Iterator[Fault]:
+    """Whether something can change how many servers a model has."""
+    least, most = model.get("replicas", 1), _most(model)
+    if not isinstance(least, int):
+        return
+    if most < least:
+        what = f"there are at most {most} servers and {least} to begin with"
+        yield Fault((*path, "most"), "answers.most-below-replicas", what, f"write {least} or more")
+    elif most > least and answers.get("tier") == "small":
+        what = "KEDA starts and ends servers, and the tier small does not have it"
+        yield Fault((*path, "most"), "answers.not-in-tier", what, "leave it out, or tier: growing")
 
 
 def _started(
@@ -326,5 +341,11 @@ def _counted(models: Items, pools: Items, answers: Mapping[str, Any]) -> Iterato
 
 
 def _wanted(models: Iterable[Mapping[str, Any]]) -> int:
-    counts = ((model.get("gpus", 1), model.get("replicas", 1)) for model in models)
-    return sum(g * r for g, r in counts if isinstance(g, int) and isinstance(r, int))
+    counts = ((model.get("gpus", 1), _most(model)) for model in models)
+    return sum(gpus * most for gpus, most in counts if isinstance(gpus, int))
+
+
+def _most(model: Mapping[str, Any]) -> int:
+    """How many servers of a model there may be at a time."""
+    most = model.get("most", model.get("replicas", 1))
+    return most if isinstance(most, int) else 1

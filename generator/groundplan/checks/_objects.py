@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from groundplan.checks import Check
 from groundplan.findings import Outcome, Passed, Severity
 from groundplan.posture.pod_security_checks import containers, items, mapping
-from groundplan.verify.pod_templates import pod, template_pointer
+from groundplan.verify import pod_templates
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping
@@ -31,6 +31,13 @@ class PodOf:
     pointer: str
     """Where it is written in the resource."""
     spec: Mapping[str, Any]
+    labels: Mapping[str, Any]
+
+    def place(self, at: str) -> str:
+        """The pointer in the resource to what is at a pointer in the pod."""
+        group_and_kind = (self.resource.id.group, self.resource.id.kind)
+        mixed = group_and_kind == pod_templates.PREDICTOR
+        return self.pointer + (at.removeprefix("/spec") if mixed else at)
 
     @property
     def containers(self) -> list[tuple[Mapping[str, Any], str]]:
@@ -65,11 +72,11 @@ def pods(repository: Repository) -> Iterator[PodOf]:
     """Every distinct pod of the repository, in the order of kinds."""
     for resource in objects(repository):
         if (resource.id.group, resource.id.kind) == ("", "Pod"):
-            yield PodOf(resource, "", mapping(resource.body, "spec"))
+            labels = mapping(resource.body, "metadata", "labels")
+            yield PodOf(resource, "", mapping(resource.body, "spec"), labels)
             continue
-        made = pod(resource)
-        if made is not None:
-            yield PodOf(resource, template_pointer(resource), made["spec"])
+        for pointer, made in pod_templates.pods(resource):
+            yield PodOf(resource, pointer, made["spec"], mapping(made, "metadata", "labels"))
 
 
 def objects(repository: Repository) -> Iterator[Resource]:
@@ -123,7 +130,7 @@ class PodRule:
         def run(repository: Repository) -> Iterator[Outcome]:
             for one in pods(repository):
                 if self.concerns(one):
-                    found = ((one.pointer + at, fault) for at, fault in self.faults(one))
+                    found = ((one.place(at), fault) for at, fault in self.faults(one))
                     yield from _outcomes(repository, check, one.resource, found)
 
         check = Check(self.id, self.title, self.severity, self.remediation, run)

@@ -204,16 +204,24 @@ def _blind_spots(pod: PodOf) -> Iterator[Fault]:
                 )
 
 
+_ROLLOUTS: Mapping[str, tuple[tuple[str, ...], str, str]] = {
+    "Deployment": (("strategy",), "rollingUpdate", "25%"),
+    "InferenceService": (("predictor", "deploymentStrategy"), "rollingUpdate", "25%"),
+    "LeaderWorkerSet": (("rolloutStrategy",), "rollingUpdateConfiguration", "0"),
+}
+"""Where each kind says how it is updated, and how many pods more it makes when it does not."""
+
+
 def _deadlocked(pod: PodOf) -> Iterator[Fault]:
-    spec = mapping(pod.resource.body, "spec")
-    strategy = mapping(spec, "strategy")
-    surge = mapping(strategy, "rollingUpdate").get("maxSurge", "25%")
+    path, rolling, unsaid = _ROLLOUTS[pod.resource.id.kind]
+    strategy = mapping(pod.resource.body, "spec", *path)
+    surge = mapping(strategy, rolling).get("maxSurge", unsaid)
     if strategy.get("type", "RollingUpdate") == "RollingUpdate" and str(surge) not in {"0", "0%"}:
         yield "", "needs more accelerators than it has to be updated"
 
 
-def _is_accelerated_deployment(pod: PodOf) -> bool:
-    return pod.accelerated and pod.resource.id.kind == "Deployment"
+def _is_accelerated_and_updated(pod: PodOf) -> bool:
+    return pod.accelerated and pod.resource.id.kind in _ROLLOUTS
 
 
 def _blocking(body: Mapping[str, Any]) -> Iterator[Fault]:
@@ -330,7 +338,7 @@ RULES: tuple[Rule | PodRule, ...] = (
         "An update does not wait for an accelerator that is not there",
         Severity.MEDIUM,
         "Set maxSurge to 0 and maxUnavailable to 1, or the strategy to Recreate.",
-        _is_accelerated_deployment,
+        _is_accelerated_and_updated,
         _deadlocked,
     ),
     Rule(

@@ -94,11 +94,7 @@ def _selected(monitor: Resource, pod: PodOf) -> bool:
     spaces = items(selector, "matchNames") or [monitor.id.namespace]
     if not selector.get("any") and pod.resource.id.namespace not in spaces:
         return False
-    template = pod.resource.body
-    for step in pod.pointer.split("/")[1:]:
-        template = mapping(template, step)
-    labels = mapping(template, "metadata", "labels")
-    return selects(box(mapping(monitor.body, "spec", "selector")), labels)
+    return selects(box(mapping(monitor.body, "spec", "selector")), pod.labels)
 
 
 def _unmonitored(repository: Repository) -> Iterator[Outcome]:

@@ -22,6 +22,8 @@ READY_SECONDS = 60
 """The longest that a server which has died may still be sent requests."""
 DRAIN_SECONDS = 60
 """The least that answers in progress are given to end."""
+_GROUP = "LeaderWorkerSet"
+_LONG_LIVED = {"Deployment", "StatefulSet", "InferenceService", _GROUP}
 _REVISION = re.compile(r"^--(?:model-)?revision(?:=|$)")
 _HUB_NAME = re.compile(r"^[\w.-]+/[\w.-]+$")
 _SERVERS = re.compile(
@@ -30,9 +32,14 @@ _SERVERS = re.compile(
 
 
 def _serves(pod: PodOf) -> bool:
-    """Whether a pod serves a model and not only computes: it has a port and an accelerator."""
-    long_lived = pod.resource.id.kind in {"Deployment", "StatefulSet"}
-    return long_lived and pod.accelerated and any(items(c, "ports") for c, _ in pod.containers)
+    """Whether a pod serves a model and not only computes: it has a port and an accelerator.
+
+    In a group of pods (LeaderWorkerSet) only one has a port, and all of them serve.
+    """
+    kind = pod.resource.id.kind
+    if kind not in _LONG_LIVED or not pod.accelerated:
+        return False
+    return kind == _GROUP or any(items(c, "ports") for c, _ in pod.containers)
 
 
 def _servers(pod: PodOf) -> Iterator[tuple[Mapping[str, Any], str]]:
@@ -171,7 +178,7 @@ def _shared_alone(repository: Repository) -> Iterator[Outcome]:
             yield ALONE.fail(
                 f"{pod.resource.id} has {replicas} replicas and the volume {alone[0]}, "
                 "which one node can have at a time",
-                repository.locate(pod.resource.origin, f"{pod.pointer}/spec/volumes"),
+                repository.locate(pod.resource.origin, pod.place("/spec/volumes")),
                 pod.resource.id,
             )
         else:
@@ -188,7 +195,7 @@ def _mistaken(repository: Repository) -> Iterator[Outcome]:
         if links and (pod.resource.id.namespace, "vllm") in services:
             yield MISTAKEN.fail(
                 f"{pod.resource.id} takes VLLM_PORT of the Service vllm for a setting",
-                repository.locate(pod.resource.origin, f"{pod.pointer}/spec"),
+                repository.locate(pod.resource.origin, pod.place("/spec")),
                 pod.resource.id,
             )
         else:

@@ -25,6 +25,7 @@ FAMILIES = {
     "MOD": "The catalogue of models",
     "NPL": "Network policies",
     "SCH": "Schemas",
+    "SCL": "Scaling",
     "SRV": "Model servers",
     "TREE": "Files",
     "UPD": "Updates",

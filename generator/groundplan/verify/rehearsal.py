@@ -250,13 +250,13 @@ class Rehearsal:
 
     def _admit_pods(self) -> None:
         """Ask for one pod of each workload, now that all is there that pods refer to."""
-        pods = [(r, body) for r in self._taken if (body := pod_templates.pod(r)) is not None]
-        requests = [_pod_request(resource, body) for resource, body in pods]
-        for (resource, body), answer in zip(pods, self._client.send_all(requests), strict=True):
+        pods = [(r, at, body) for r in self._taken for at, body in pod_templates.pods(r)]
+        requests = [_pod_request(resource, body) for resource, _, body in pods]
+        answers = self._client.send_all(requests)
+        for (resource, place, body), answer in zip(pods, answers, strict=True):
             if answer.ok:
                 self._verdicts.admitted(resource)
                 continue
-            place = pod_templates.template_pointer(resource)
             for fault in faults(answer.body, body):
                 self._verdicts.turned_away(resource, Fault(place + fault.pointer, fault.message))
 

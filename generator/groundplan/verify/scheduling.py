@@ -34,18 +34,18 @@ _NO_POOL = "no node pool with accelerators is declared"
 def _land(scene: Scene) -> Iterator[Said]:
     """Put one pod of each workload with accelerators on nodes of all declared pools."""
     declared = pools(scene.resources)
-    asking = [resource for resource in _workloads(scene) if _asks(resource)]
+    asking = [(resource, pod) for resource, pod in _workloads(scene) if _asks(pod)]
     if not asking:
         return
     if not declared:
         yield Skipped("workloads with accelerators", _NO_POOL, len(asking))
         return
     with _furnished(scene.client, (*declared, _GENERAL)):
-        for resource in asking:
+        for resource, pod in asking:
             if _QUEUE in (resource.body["metadata"].get("labels") or {}):
                 yield Skipped("workloads that wait in a queue", "Kueue does not run here")
                 continue
-            match _placed(scene, resource):
+            match _placed(scene, resource, pod):
                 case Placed(pool) if pool in {p.name for p in declared if _has(p)}:
                     yield Passed()
                 case Placed(pool):
@@ -60,16 +60,16 @@ def _keep_off(scene: Scene) -> Iterator[Said]:
     """Offer the other workloads nothing but nodes with accelerators."""
     declared = [pool for pool in pools(scene.resources) if _has(pool)]
     others = [
-        resource
-        for resource in _workloads(scene)
-        if resource.id.kind != "DaemonSet" and not _asks(resource)
+        (resource, pod)
+        for resource, pod in _workloads(scene)
+        if resource.id.kind != "DaemonSet" and not _asks(pod)
     ]
     if not declared:
         yield Skipped("workloads without accelerators", _NO_POOL, len(others))
         return
     with _furnished(scene.client, declared):
-        for resource in others:
-            match _placed(scene, resource):
+        for resource, pod in others:
+            match _placed(scene, resource, pod):
                 case Placed(pool):
                     yield Broken(resource, f"its pod lands on {pool} though it asks for none")
                 case Pending():
@@ -135,13 +135,16 @@ def _contested(client: Client, lower: Resource, higher: Resource) -> Said:
     return Passed()
 
 
-def _workloads(scene: Scene) -> Iterator[Resource]:
-    return (r for r in scene.resources if pod_templates.pod(r) is not None)
+def _workloads(scene: Scene) -> Iterator[tuple[Resource, Mapping[str, Any]]]:
+    """Walk the workloads, each with every pod that it makes."""
+    for resource in scene.resources:
+        for _, pod in pod_templates.pods(resource):
+            yield resource, pod
 
 
-def _asks(resource: Resource) -> bool:
-    """Whether the pods of a workload ask for accelerators, as a resource or by a claim."""
-    spec = (pod_templates.pod(resource) or {}).get("spec", {})
+def _asks(pod: Mapping[str, Any]) -> bool:
+    """Whether a pod asks for accelerators, as a resource or by a claim."""
+    spec = pod["spec"]
     if spec.get("resourceClaims"):
         return True
     containers = (*spec.get("containers", ()), *(spec.get("initContainers") or ()))
@@ -155,9 +158,8 @@ def _asks(resource: Resource) -> bool:
     )
 
 
-def _placed(scene: Scene, resource: Resource) -> Placement:
+def _placed(scene: Scene, resource: Resource, pod: Mapping[str, Any]) -> Placement:
     """Place one pod of a workload, and take it away again."""
-    pod = dict(pod_templates.pod(resource) or {})
     spec = dict(pod["spec"])
     spec["volumes"] = [_without_claim(volume) for volume in spec.get("volumes") or ()]
     where = resource.id.namespace or "default"
