@@ -84,15 +84,15 @@ def _differences(pod: PodOf, model: _Model) -> Iterator[tuple[str, str]]:
         yield "/spec/replicas", what
     if pod.accelerators != model.server("accelerators"):
         what = f"asks for {pod.accelerators} accelerators, the catalogue says "
-        yield f"{pod.pointer}/spec", f"{what}{model.server('accelerators')}"
+        yield pod.place("/spec"), f"{what}{model.server('accelerators')}"
     for place, found, said in _amounts(pod, model):
         if quantity(found) != quantity(said):
-            yield f"{pod.pointer}{place}", f"has {found}, the catalogue {said}"
+            yield pod.place(place), f"has {found}, the catalogue {said}"
     for container, place in pod.containers:
         probe = mapping(container, "startupProbe")
         if probe and _patience(probe) < (model.server("startup") or 0):
             what = f"may load for {_patience(probe)} s, the catalogue says "
-            yield f"{pod.pointer}{place}/startupProbe", f"{what}{model.server('startup')}"
+            yield pod.place(f"{place}/startupProbe"), f"{what}{model.server('startup')}"
 
 
 def _patience(probe: Mapping[str, Any]) -> int:
@@ -126,7 +126,7 @@ def _allowed(repository: Repository) -> Iterator[Outcome]:
     wanted: dict[str, dict[str, float]] = {}
     for model in _models(repository):
         need = wanted.setdefault(model.namespace, {})
-        replicas = int(model.server("replicas") or 0)
+        replicas = int(model.server("most") or model.server("replicas") or 0)
         for resource, each in (
             (f"requests.{ACCELERATOR}", model.server("accelerators")),
             ("limits.memory", model.server("memory")),
