@@ -110,6 +110,17 @@ TEAMS = [
     },
     {"name": "search", "namespaces": ["search"], "contact": "search@acme.example"},
 ]
+KEYS = {name: (ROOT / f"tests/signers/{name}.asc").read_text() for name in ("platform", "payments")}
+SIGNERS = [
+    {"id": "2779BF91113D6CF3", "public_key": KEYS["platform"]},
+    {
+        "id": "FABAF21DA8C86CCD",
+        "public_key": KEYS["payments"],
+        "subkeys": ["23C2433069FABCEE"],
+        "team": "payments",
+    },
+]
+"""Who signs the platform's repository, and who that of the team payments."""
 
 
 def render(destination: Path, **answers: Any) -> Tree:

@@ -15,11 +15,25 @@ import pytest
 import yaml
 from click.testing import CliRunner
 
-from groundplan import copier_adapter
+from groundplan import checks, copier_adapter, repository
+from groundplan.answers.signers import id_of
 from groundplan.cli import main
+from groundplan.findings import Severity
 from groundplan.template import Template
 from groundplan.tree import Tree
-from tests.rendering import CLUSTERS, ENGINES, READY, ROOT, TEAMS, TIERS, on_clusters, one, parsed
+from tests.rendering import (
+    CLUSTERS,
+    ENGINES,
+    KEYS,
+    READY,
+    ROOT,
+    SIGNERS,
+    TEAMS,
+    TIERS,
+    on_clusters,
+    one,
+    parsed,
+)
 
 FLEET = [
     CLUSTERS["eks"] | {"name": "hub"},
@@ -137,6 +151,43 @@ def patched(tree: Tree, cluster: str) -> tuple[str, Any]:
     assert (operation["op"], operation["path"]) == ("add", "/spec/verify")
     assert patch["target"]["name"] == "flux-system"
     return patch["target"]["kind"], operation["value"]
+
+
+def test_argocd_tells_whose_signature_each_repository_needs(tmp_path: Path) -> None:
+    answers = {"engine": "argocd", "signatures": "required", "signers": SIGNERS}
+    answers |= {"clusters": FLEET, "teams": DELIVERING}
+    copier_adapter.render(Template(ROOT, "v0"), answers, tmp_path / "rendered")
+    tree = Tree.read(tmp_path / "rendered")
+    signed = {
+        name: one(tree, f"bootstrap/projects/{name}.yaml")["spec"].get("sourceIntegrity")
+        for name in ("platform", "payments", "search")
+    }
+
+    assert signed == {
+        "platform": needs("https://github.com/acme/platform.git", "2779BF91113D6CF3"),
+        "payments": needs(DELIVERING[0]["repository"], "FABAF21DA8C86CCD", "23C2433069FABCEE"),
+        "search": None,
+    }
+    configs = one(tree, "components/argo-cd/values.yaml")["configs"]
+    assert configs["gpg"]["keys"] == {s["id"]: s["public_key"] for s in SIGNERS}
+    report = checks.run(repository.load(tmp_path / "rendered"))
+    assert report.at_least(Severity.LOW) == ()
+
+
+def needs(url: str, *keys: str) -> Any:
+    """What a project says of a repository whose newest commit must have a signature."""
+    policy = {"repos": [{"url": url}], "gpg": {"mode": "head", "keys": list(keys)}}
+    return {"git": {"policies": [policy]}}
+
+
+@pytest.mark.parametrize("signer", SIGNERS, ids=["ed25519", "rsa with a subkey"])
+def test_the_id_of_a_key_is_read_from_it(signer: dict[str, Any]) -> None:
+    assert id_of(signer["public_key"]) == signer["id"]
+
+
+@pytest.mark.parametrize("block", ["", "-----BEGIN", KEYS["platform"].replace("mDME", "AAAA")])
+def test_of_what_is_no_key_there_is_no_id(block: str) -> None:
+    assert id_of(block) == ""
 
 
 def test_unsigned_commits_are_refused() -> None:

@@ -17,7 +17,7 @@ from groundplan.plan import Plan
 from groundplan.template import Template
 from groundplan.tree import Tree
 from tests.pairwise import Cover, Pair, Row, cover, pairs
-from tests.rendering import CLUSTERS, ENGINES, EVERYTHING, PLACES, READY, ROOT, TEAMS
+from tests.rendering import CLUSTERS, ENGINES, EVERYTHING, PLACES, READY, ROOT, SIGNERS, TEAMS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -65,6 +65,7 @@ VALUES: dict[str, dict[str, Any]] = {
         "two": TEAMS,
         "delivering": [{**TEAMS[0], **DELIVERED, "clusters": ["production"], "gpus": "2"}],
     },
+    "signers": {UNSAID: None, "one": SIGNERS[:1]},
     "pools": {UNSAID: None, "one": [POOL]},
     "models": {UNSAID: None, "one": [MODEL]},
     "contacts": {
@@ -143,7 +144,9 @@ def test_only_answers_that_contradict_each_other_are_refused_together() -> None:
     refused = {
         *({f"engine=argocd, {other}" for other in ("artifact=with a port", "promotion=oci")}),
         *({f"engine=argocd, {other}" for other in ("secrets=sops", "sops_recipient=given")}),
-        "engine=argocd, signatures=required",
+        *(f"{other}, signers=one" for other in ("engine=flux", "signatures=ignored")),
+        *(f"{other}, signers=one" for other in ("promotion=oci", "secrets=sops")),
+        *(f"{other}, signers=one" for other in ("artifact=with a port", "sops_recipient=given")),
         "secrets=eso, sops_recipient=given",
         "secrets=sops, sops_recipient=unsaid",
         *(f"promotion={way}, artifact=with a port" for way in ("branch", "trunk")),

@@ -8,13 +8,24 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.rendering import CLUSTERS, ENGINES, READY, TEAMS, answers_of, one, parsed, render
+from tests.rendering import (
+    CLUSTERS,
+    ENGINES,
+    READY,
+    SIGNERS,
+    TEAMS,
+    answers_of,
+    one,
+    parsed,
+    render,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 
 RISK = {"what": "on_call", "owner": "@acme/cto", "reason": "We hire.", "expires": "2099-05-31"}
+SIGNED = {"signatures": "required", "engine": "argocd"}
 LACKING = {"practices": READY | {"on_call": "nobody"}}
 WITHOUT_BUCKET = {
     "tier": "growing",
@@ -64,7 +75,11 @@ def test_defaults_give_the_small_tier_with_flux_on_one_cluster(tmp_path: Path) -
         ({"promotion": "oci", "artifact": "ghcr.io/acme"}, "is no OCI address"),
         ({"registry_mirror": "oci://registry.acme.example"}, "is no registry; write it as HOST"),
         ({"registry_mirror": "mirror"}, '"mirror" is no registry'),
-        ({"signatures": "required", "engine": "argocd"}, "demand a signature of every chart"),
+        (SIGNED, "Name a signer of this repository"),
+        (SIGNED | {"signers": [SIGNERS[0] | {"id": "2779"}]}, 'has the id "2779"; write the 16'),
+        (SIGNED | {"signers": [SIGNERS[0] | {"public_key": "mDME"}]}, "has no public_key"),
+        (SIGNED | {"signers": [SIGNERS[0], SIGNERS[0]]}, "Two signers have the same id"),
+        (SIGNED | {"signers": SIGNERS}, 'of the team "payments", which has no repository'),
         ({"clusters": []}, "Give a list with at least one cluster"),
         ({"clusters": [CLUSTERS["kind"]] * 2}, "Two clusters have the same name"),
         ({"clusters": [CLUSTERS["kind"] | {"place": "moon"}]}, 'Cluster "laptop" has no place'),

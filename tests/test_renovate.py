@@ -71,6 +71,7 @@ def hooks(text: str) -> Iterator[str]:
 
 
 def images(text: str) -> Iterator[str]:
+    yield from re.findall(r"\bimage:\n\s+repository: \S+\n\s+tag: (\S+)", text)
     for reference in re.findall(r"\bimage: [\"']?([^\s\"']+)", text):
         yield from reference.partition("@")[0].rpartition(":")[2:]
         yield reference.partition("@")[2]

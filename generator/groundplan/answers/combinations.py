@@ -8,6 +8,7 @@ from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
 from groundplan.answers.fields import Fault, Path, label, shown, suggestion
+from groundplan.answers.signers import signer_faults
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -53,6 +54,9 @@ def impossible(
     yield from _twice("team", teams)
     yield from _namespaces(teams, reserved)
     yield from _places_of_teams(teams, clusters)
+    signers = _named(answers, "signers")
+    yield from _twice("signer", signers, key="id")
+    yield from signer_faults(answers, signers, teams)
     for one in ("pool", "model"):
         yield from _twice(one, _named(answers, f"{one}s"))
     yield from _twice("risk", _named(answers, "accepted_risks"), key="what")
@@ -103,10 +107,6 @@ def _delivery(answers: Mapping[str, Any]) -> Iterator[Fault]:
         what = "nothing is pushed to a registry unless promotion is oci"
         fix = "leave artifact out, or choose promotion: oci"
         yield Fault(("artifact",), "answers.unused-artifact", what, fix)
-    if answers.get("signatures") == "required" and argocd:
-        what = "Argo CD 3.4 would demand a PGP signature of every chart too"
-        fix = "choose ignored until its chart brings 3.5, or engine flux"
-        yield Fault(("signatures",), "answers.signatures-with-argocd", what, fix)
 
 
 def _twice(

@@ -290,6 +290,25 @@ def recipient(value: str) -> Wrong | None:
     return "answers.not-a-recipient", f"{shown(value)} is no public age key", fix
 
 
+def key_id(value: str) -> Wrong | None:
+    """The long id of a PGP key."""
+    if re.fullmatch(r"[0-9A-F]{16}", value):
+        return None
+    fix = "write the 16 digits, in capitals, that gpg --list-keys --keyid-format long shows"
+    return "answers.not-a-key-id", f"{shown(value)} is no id of a PGP key", fix
+
+
+def public_key(value: str) -> Wrong | None:
+    """A PGP public key as text."""
+    begin, end = (f"-----{word} PGP PUBLIC KEY BLOCK-----" for word in ("BEGIN", "END"))
+    if re.fullmatch(rf"{begin}\n(?s:.+)\n{end}", value.strip()):
+        return None
+    fix = "give what gpg --armor --export prints for the key"
+    if "PRIVATE KEY" in value:
+        fix = "replace this key, since it has left its place, and give the new one's public part"
+    return "answers.not-a-public-key", "this is no PGP public key", fix
+
+
 def images(value: str) -> Wrong | None:
     """Images of a registry, with stars for what may differ."""
     if _IMAGES.fullmatch(value):

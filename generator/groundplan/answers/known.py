@@ -17,8 +17,10 @@ from groundplan.answers.fields import (
     folder,
     images,
     issuer,
+    key_id,
     label,
     pod_range,
+    public_key,
     recipient,
     registry,
     repository,
@@ -91,6 +93,14 @@ def known_fields(places: Iterable[Place], answers: Mapping[str, Any]) -> Mapping
         }
     )
     signed = Record({"images": Text(images), "issuer": Text(issuer), "subject": Text(subject)})
+    signer = Record(
+        {
+            "id": Text(key_id),
+            "public_key": Text(public_key),
+            "subkeys": Many(Text(key_id), required=False),
+            "team": Text(label, required=False),
+        }
+    )
     return {
         "organisation": Text(label),
         "repository": Text(repository),
@@ -100,6 +110,7 @@ def known_fields(places: Iterable[Place], answers: Mapping[str, Any]) -> Mapping
         "registry_mirror": Text(registry, none=True),
         "clusters": Many(cluster),
         "teams": Many(team),
+        "signers": Many(signer),
         "image_signatures": Many(signed),
         "contacts": Record(dict.fromkeys(("platform", "oncall", "security"), Text(contact))),
     }
