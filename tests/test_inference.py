@@ -41,6 +41,7 @@ QWEN = {
     "max_concurrency": 6,
     "ttft_ms": 1000,
 }
+EVALUATION = {"image": f"registry.acme.example/eval@sha256:{'2' * 64}", "least_percent": 80}
 IMAGE = f"oci://registry.acme.example/models/qwen3-8b@sha256:{'1' * 64}"
 
 
@@ -196,6 +197,11 @@ def test_argo_cd_fetches_in_an_earlier_wave(tmp_path: Path) -> None:
         ({"replicas": 2}, {}, "one volume that a single node can have"),
         ({"gpus": 4}, {}, 'wants 4 accelerators in one node; pool "gpu" has 1'),
         ({"ttft_ms": 1200}, {}, "1200 ms, which is no bucket"),
+        ({"itl_ms": 60}, {}, "itl_ms of 60 ms, which is no bucket"),
+        ({"availability": "99.99"}, {}, 'write one of "99", "99.5"'),
+        ({"evaluation": {"image": "eval:1", "least_percent": 80}}, {}, "an image with its digest"),
+        ({"evaluation": EVALUATION}, {}, "the tier small does not have it"),
+        ({}, {"pool": {"hour_cents": 0}}, "in whole cents"),
         ({"layers": 0}, {}, "whole numbers for"),
         ({"precision": "fp12"}, {}, "a precision of bf16, fp8, int4"),
         ({"access": "internet"}, {}, "it is namespace or gateway"),
@@ -269,11 +275,12 @@ def test_the_catalogue_says_what_the_calculator_says(model: dict[str, Any], tmp_
     assert parts["total"] == sum(parts[part] for part in ("node", "image", "weights", "engine"))
 
 
-def test_an_objective_can_be_at_just_the_buckets_that_the_engine_has() -> None:
+@pytest.mark.parametrize("promise", KNOWN.rules["latencies"])
+def test_an_objective_can_be_at_just_the_buckets_that_the_engine_has(promise: str) -> None:
     [vllm] = [exporter for exporter in exporters() if exporter.prefix == "vllm:"]
 
-    buckets = vllm.buckets["vllm:time_to_first_token_seconds"]
-    assert [float(bound) for bound in buckets] == KNOWN.server["ttft_buckets"]
+    latency = KNOWN.rules["latencies"][promise]
+    assert list(vllm.buckets[latency["series"]]) == latency["buckets"]
 
 
 def test_what_is_known_of_an_accelerator_agrees_with_what_its_driver_says() -> None:

@@ -1,68 +1,156 @@
-"""Every alert says how bad it is, what is wrong and what to do, in terms that Prometheus reads."""
+"""Each rule is read by Prometheus, fires or records for what it is about, and for nothing else."""
 
 from __future__ import annotations
 
-import shutil
-import subprocess
+from fnmatch import fnmatch
+from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
 
-from tests.rendering import ENGINES, parsed, rendered
+from groundplan import copier_adapter
+from groundplan.template import Template
+from groundplan.tree import Tree
+from tests import promtool
+from tests.promtool import name, needed, question
+from tests.rendering import ENGINES, EVERYTHING, READY, ROOT
+from tests.test_inference import EVALUATION, answers
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
+    from collections.abc import Mapping
 
 engines = pytest.mark.parametrize("engine", ENGINES)
+MODEL = {
+    "itl_ms": 50,
+    "e2e_ms": 30000,
+    "availability": "99.9",
+    "evaluation": EVALUATION,
+}
+SHORT = {
+    "{MODEL}": '{namespace="chat", model="qwen3-8b"}',
+    "HERE": 'namespace="chat", model_name="qwen3-8b"',
+}
 
 
-def rule_groups(engine: str) -> Iterator[tuple[str, list[Any]]]:
-    """The groups of each PrometheusRule of a platform with every component, and its file."""
-    tree = rendered(engine, "enterprise", ("kind", "eks"))
-    for path in sorted(tree.files):
-        if path.endswith(".yaml") and b"kind: PrometheusRule" in tree.files[path]:
-            for document in parsed(tree, path):
-                if document["kind"] == "PrometheusRule":
-                    yield path, document["spec"]["groups"]
+@cache
+def watched(engine: str) -> Tree:
+    """A platform with every component, one model of which all is promised, and two pools."""
+    given = answers(model=MODEL, engine=engine, tier="enterprise", practices=READY, **EVERYTHING)
+    [pool] = given["pools"]
+    given["pools"] = [pool | {"hour_cents": 125}, pool | {"name": "by-the-cloud"}]
+    with TemporaryDirectory() as folder:
+        copier_adapter.render(Template(ROOT, "v0"), given, Path(folder, "rendered"))
+        return Tree.read(Path(folder, "rendered"))
+
+
+@cache
+def every() -> tuple[promtool.Rule, ...]:
+    """The rules of both engines' repositories, without those that both have twice."""
+    found = [rule for engine in ENGINES for _, rule in promtool.rules(watched(engine))]
+    return tuple({yaml.safe_dump(rule): rule for rule in found}.values())
+
+
+def cases(*files: str) -> dict[str, dict[str, Any]]:
+    found: dict[str, dict[str, Any]] = {}
+    for file in files:
+        text = (ROOT / "tests/rules" / file).read_text("utf-8")
+        for short, long in SHORT.items():
+            text = text.replace(short, long)
+        found |= yaml.safe_load(text)
+    return found
+
+
+ALERTS = cases("platform.yaml", "models.yaml")
+RECORDED = cases("recorded.yaml")
 
 
 @engines
 def test_an_alert_says_what_is_the_matter_and_what_to_do(engine: str) -> None:
-    alerts = [
-        (path, rule)
-        for path, groups in rule_groups(engine)
-        for group in groups
-        for rule in group["rules"]
-        if "alert" in rule
-    ]
+    alerts = [(path, rule) for path, rule in promtool.rules(watched(engine)) if "alert" in rule]
 
-    assert len({rule["alert"] for _, rule in alerts}) == len(alerts)
+    assert len({(r["alert"], r["labels"].get("window")) for _, r in alerts}) == len(alerts)
     for path, rule in alerts:
         assert rule["labels"]["severity"] in {"critical", "warning"}, (path, rule["alert"])
-        for said in ("summary", "description"):
-            assert rule["annotations"][said].endswith("."), (path, rule["alert"])
+        said = rule["annotations"]
+        assert said["summary"], (path, rule["alert"])
+        runbook = said.get("runbook_url", "").partition("/docs/runbooks/")[2]
+        assert said.get("description") or runbook, (path, rule["alert"])
+        assert not runbook or f"docs/runbooks/{runbook}" in watched(engine).files, runbook
 
 
-@engines
-def test_prometheus_reads_every_rule(engine: str, tmp_path: Path) -> None:
-    promtool = shutil.which("promtool")
-    if promtool is None:
-        pytest.skip("promtool is not installed; Debian's package prometheus has it")
-    files = []
-    for number, (path, groups) in enumerate(rule_groups(engine)):
-        file = tmp_path / f"{number}-{path.replace('/', '-')}"
-        file.write_text(yaml.safe_dump({"groups": groups}))
-        files.append(str(file))
+def test_prometheus_reads_every_rule(tmp_path: Path) -> None:
+    assert promtool.read(every(), tmp_path) == ""
 
-    done = subprocess.run(
-        [promtool, "check", "rules", *files],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
 
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert done.stdout.count("SUCCESS") == len(files) > 5
+def test_there_are_cases_for_just_the_rules_that_there_are() -> None:
+    alerts = {name(rule) for rule in every() if "alert" in rule}
+    recorded = {name(rule) for rule in every() if "record" in rule}
+
+    assert set(ALERTS) == alerts
+    unmatched = {one for one in recorded if not any(fnmatch(one, case) for case in RECORDED)}
+    assert unmatched == set()
+    assert [case for case in RECORDED if not any(fnmatch(one, case) for one in recorded)] == []
+
+
+def test_each_alert_fires_for_what_it_is_about_and_for_nothing_else(tmp_path: Path) -> None:
+    def asked(alert: str, case: dict[str, Any]) -> list[dict[str, Any]]:
+        labels = {"alertname": alert} | case.get("labels", {})
+        query = f'group by ({", ".join(labels)}) (ALERTS{{alertname="{alert}", alertstate="firing"}})'
+        fired = "{" + ", ".join(f'{key}="{value}"' for key, value in labels.items()) + "}"
+        return [
+            question(case["fires"], case["at"], {query: {fired: 1}}),
+            question(case["silent"], case["at"], {query: {}}),
+        ]
+
+    about = {one: (needed(one, every()), asked(one, case)) for one, case in ALERTS.items()}
+    assert promtool.tested(about, tmp_path) == ""
+
+
+def test_each_recorded_series_is_what_it_says(tmp_path: Path) -> None:
+    def asked(which: str, case: dict[str, Any]) -> list[dict[str, Any]]:
+        def named(gives: Mapping[str, float]) -> dict[str, dict[str, float]]:
+            found = {name(rule) for rule in every() if fnmatch(name(rule), which)}
+            return {
+                f"round({one}, 1e-6)": dict(gives)
+                for one in sorted(found)
+            }
+
+        otherwise = named(case.get("gives_otherwise", {}))
+        return [
+            question(case["given"], case["at"], named(case["gives"])),
+            question(case["otherwise"], case["at"], otherwise),
+        ]
+
+    about = {one: (needed(one, every()), asked(one, case)) for one, case in RECORDED.items()}
+    assert promtool.tested(about, tmp_path) == ""
+
+
+PROMISES = {
+    "ModelFirstTokenLate": ("vllm:time_to_first_token_seconds", "1.0"),
+    "ModelTokensLate": ("vllm:inter_token_latency_seconds", "0.05"),
+    "ModelRequestsLate": ("vllm:e2e_request_latency_seconds", "30.0"),
+}
+
+
+def test_a_promise_alerts_by_how_fast_its_budget_burns(tmp_path: Path) -> None:
+    """So many percent of requests come too late, where one percent may: which windows say so."""
+    rates = {50: "1d 1h 3d 6h", 10: "1d 3d 6h", 4: "1d 3d", 2: "3d", 0.5: ""}
+
+    def asked(alert: str, late: float, windows: list[str]) -> dict[str, Any]:
+        series, bound = PROMISES[alert]
+        here = SHORT["HERE"]
+        given = {
+            f'{series}_bucket{{{here}, le="{bound}"}}': f"0+{1000 - 10 * late:g}",
+            f"{series}_count{{{here}}}": "0+1000",
+        }
+        query = f'group by (window) (ALERTS{{alertname="{alert}", alertstate="firing"}})'
+        return question(given, "78h", {query: {f'{{window="{w}"}}': 1 for w in windows}})
+
+    about = {
+        alert: (needed(alert, every()), [asked(alert, r, w.split()) for r, w in rates.items()])
+        for alert in PROMISES
+    }
+    assert promtool.tested(about, tmp_path) == ""

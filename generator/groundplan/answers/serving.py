@@ -19,6 +19,7 @@ from groundplan.answers.fields import (
     shown,
     suggestion,
 )
+from groundplan.answers.objectives import objective_fields, unmeasured
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -43,7 +44,9 @@ class Hardware:
     accelerators: Mapping[str, Mapping[str, Any]]
     """By name: `memory` in GiB, and for each place the `machines` by their number."""
     server: Mapping[str, Any]
-    """How the engine is run: `utilisation`, `working`, `precisions`, `ttft_buckets`."""
+    """How the engine is run: `utilisation`, `working`, `precisions`."""
+    rules: Mapping[str, Any]
+    """What can be promised of a model: `latencies` and `availability`."""
     capacity: Mapping[str, tuple[str, ...]]
     """How nodes are paid for, by place."""
     caches: tuple[str, ...]
@@ -80,6 +83,7 @@ def hardware(template: Template) -> Hardware:
     return Hardware(
         data("blueprints/accelerators.yaml"),
         data("blueprints/model-server.yaml"),
+        data("blueprints/model-rules.yaml"),
         {name: tuple(place.get("capacity") or ()) for name, place in places.items()},
         tuple(sorted({style for place in places.values() for style in place.get("weights") or ()})),
     )
@@ -136,6 +140,7 @@ def serving_fields(known: Hardware) -> Mapping[str, Kind]:
                 among(*sorted(steps), id="answers.not-a-capacity", what="kind of capacity"),
                 required=False,
             ),
+            "hour_cents": Number(required=False, least=1),
         }
     )
     access = among("namespace", "gateway", id="answers.not-an-access", what="access")
@@ -159,7 +164,7 @@ def serving_fields(known: Hardware) -> Mapping[str, Kind]:
             "gpus": Number(required=False, least=1),
             "replicas": Number(required=False, least=1),
             "most": Number(required=False, least=1),
-            "ttft_ms": Number(least=1),
+            **objective_fields(known.rules),
             "access": Text(access.check, required=False, choices=access.choices),
             "cache": Text(cache.check, required=False, choices=cache.choices),
             "cold_start_s": Number(required=False, least=1),
@@ -185,6 +190,7 @@ def unserved(answers: Mapping[str, Any], known: Hardware) -> Iterator[Fault]:
         yield from _placed(path, model, named, answers)
         yield from _scaled(path, model, answers)
         yield from _started(path, model, named, known)
+        yield from unmeasured(path, model, known.rules, answers.get("tier"))
     yield from _counted(models, pools, answers)
 
 
@@ -297,17 +303,12 @@ def _scaled(path: Path, model: Mapping[str, Any], answers: Mapping[str, Any]) ->
 def _started(
     path: Path, model: Mapping[str, Any], pools: Mapping[str, Any], known: Hardware
 ) -> Iterator[Fault]:
-    """Whether a model fits its accelerators, and what is promised of it can be measured."""
+    """Whether a model fits its accelerators."""
     pool = pools.get(str(model.get("pool")), {})
     gpus, per_node = model.get("gpus", 1), pool.get("per_node")
     if isinstance(gpus, int) and isinstance(per_node, int) and gpus > per_node:
         what = f"the model wants {gpus} accelerators of one node, and a node has {per_node}"
         yield Fault((*path, "gpus"), "answers.model-over-node", what, "use a pool of larger nodes")
-    bounds = [round(bucket * 1000) for bucket in known.server["ttft_buckets"]]
-    if isinstance(ttft := model.get("ttft_ms"), int) and ttft not in bounds:
-        what = f"no bucket of the engine's histogram ends at {ttft} ms"
-        near = min(bounds, key=lambda bound: abs(bound - ttft))
-        yield Fault((*path, "ttft_ms"), "answers.not-a-bucket", what, f"use {near}")
     accelerator = known.accelerators.get(str(pool.get("accelerator")))
     try:
         found = memory(model, accelerator or {}, known.server)

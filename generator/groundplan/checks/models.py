@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
     from groundplan.repository import Repository
 
+_SECONDS = ("first_token", "between_tokens", "answer")
+"""What an objective of the catalogue can promise within a time."""
 CATALOGUE = "models/catalog.yaml"
 _SHARED_MEMORY = "/dev/shm"  # noqa: S108 - a mount path, not a file
 
@@ -160,15 +162,19 @@ def _promised(repository: Repository) -> Iterator[Outcome]:
         for query, _ in queries(resource)
     ]
     for model in _models(repository):
-        bound = mapping(model.said, "objective").get("first_token")
-        if bound is None:
-            continue
-        wanted = (f'model_name="{model.name}"', f'le="{bound}"')
-        if any(ns == model.namespace and all(w in query for w in wanted) for ns, query in asked):
-            yield Passed()
-        else:
-            what = f"no rule of {model.namespace} asks how often {model.name} is within {bound} s"
-            yield PROMISED.fail(what, model.location)
+        for bound in _bounds(model):
+            wanted = (f'model_name="{model.name}"', f'le="{bound}"')
+            if any(ns == model.namespace and all(w in q for w in wanted) for ns, q in asked):
+                yield Passed()
+            else:
+                what = f"no rule of {model.namespace} asks how often {model.name} is within "
+                yield PROMISED.fail(f"{what}{bound} s", model.location)
+
+
+def _bounds(model: _Model) -> list[str]:
+    """What is promised in seconds."""
+    objective = mapping(model.said, "objective")
+    return [str(objective[key]) for key in _SECONDS if key in objective]
 
 
 SERVED = Check(
