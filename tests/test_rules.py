@@ -98,7 +98,9 @@ def test_there_are_cases_for_just_the_rules_that_there_are() -> None:
 def test_each_alert_fires_for_what_it_is_about_and_for_nothing_else(tmp_path: Path) -> None:
     def asked(alert: str, case: dict[str, Any]) -> list[dict[str, Any]]:
         labels = {"alertname": alert} | case.get("labels", {})
-        query = f'group by ({", ".join(labels)}) (ALERTS{{alertname="{alert}", alertstate="firing"}})'
+        query = (
+            f'group by ({", ".join(labels)}) (ALERTS{{alertname="{alert}", alertstate="firing"}})'
+        )
         fired = "{" + ", ".join(f'{key}="{value}"' for key, value in labels.items()) + "}"
         return [
             question(case["fires"], case["at"], {query: {fired: 1}}),
@@ -113,10 +115,7 @@ def test_each_recorded_series_is_what_it_says(tmp_path: Path) -> None:
     def asked(which: str, case: dict[str, Any]) -> list[dict[str, Any]]:
         def named(gives: Mapping[str, float]) -> dict[str, dict[str, float]]:
             found = {name(rule) for rule in every() if fnmatch(name(rule), which)}
-            return {
-                f"round({one}, 1e-6)": dict(gives)
-                for one in sorted(found)
-            }
+            return {f"round({one}, 1e-6)": dict(gives) for one in sorted(found)}
 
         otherwise = named(case.get("gives_otherwise", {}))
         return [
