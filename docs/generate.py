@@ -6,7 +6,7 @@ from __future__ import annotations
 import re
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 from click.testing import CliRunner
@@ -183,28 +183,30 @@ def _costs(assessment: Assessment) -> Iterator[str]:
         yield f"| {cost.place} | {cost.title} | {cost.date} | {cost.source} |"
 
 
+JUDGES = {
+    "admission": "API server",
+    "exceptions": "exceptions that are {0}",
+    "diff": "changes of {0}",
+}
+
+
 def policies() -> str:
-    """Every admission policy, what it does at each tier, and what it answers to."""
+    """Every built-in policy, who judges it, what it does at each tier, and what it answers to."""
     import yaml
 
     found = [yaml.safe_load(p.read_text("utf-8")) for p in sorted(POLICIES.glob("*.yaml"))]
     tiers = list(found[0]["mode"])
-    columns = [
-        "policy",
-        "what holds",
-        "severity",
-        *tiers,
-        "mended by",
-        "PSS",
-        "NSA",
-        "CIS",
-        "OWASP",
-    ]
+    head = ["policy", "what holds", "judged by", "severity", *tiers, "mended by"]
+    columns = [*head, "PSS", "NSA", "CIS", "OWASP"]
     lines = [
-        "# Admission policies",
+        "# Policies",
         "",
-        "Generated from `blueprints/policies/`; each file has a good and a bad example.",
+        "Generated from `blueprints/policies/`: one file for each, with its reason and examples.",
         "`deny` refuses and records, `audit` warns and records, `warn` warns; `off` is left out.",
+        "",
+        "The API server judges objects by an expression. `groundplan posture check` judges one",
+        "revision by all but the changes: `deny` has the policy's severity there, the rest is low.",
+        "`groundplan posture diff` judges changes, at every tier alike.",
         "",
         f"| {' | '.join(columns)} |",
         "|---" * len(columns) + "|",
@@ -214,9 +216,19 @@ def policies() -> str:
         mapped = " | ".join(
             ", ".join(policy["mappings"][key]) for key in ("pss", "nsa", "cis", "owasp")
         )
-        head = f"{policy['id']} | {policy['title']} | {policy['severity']}"
-        lines.append(f"| {head} | {modes} | {policy['owner']} | {mapped} |")
+        cells = policy["id"], policy["title"], _judge(policy), policy["severity"], modes
+        lines.append(f"| {' | '.join(cells)} | {policy['owner']} | {mapped} |")
     return "\n".join([*lines, ""])
+
+
+def _judge(policy: dict[str, Any]) -> str:
+    """Who says whether a policy is kept, with links to checks."""
+    by = policy.get("judge", "admission")
+    links = [f"[{one}](checks.md#{one.lower()})" for one in policy.get("checks", ())]
+    changes = JUDGES["diff"].format(policy.get("dimension"))
+    if by == "repository":
+        return ", ".join(links + [changes] * ("dimension" in policy))
+    return JUDGES[by].format(" or ".join(policy.get("states", ())) or policy.get("dimension"))
 
 
 def checks() -> str:

@@ -12,12 +12,16 @@ import yaml
 from groundplan import checks
 from groundplan.admission.judging import Judge
 from groundplan.admission.policies import policies
+from groundplan.posture.comparison import Side, compare
+from groundplan.posture.exceptions.model import KIND, State
+from groundplan.posture.model import Dimension, Verdict
 from groundplan.repository import Repository
 from groundplan.resources import Origin, Resource
 from groundplan.runners.apiserver import Binaries, running
 from groundplan.schemas import default_charts, default_store
 from groundplan.tree import Tree
 from groundplan.verify import verify
+from tests.gitops_trees import gotk_sync
 from tests.programs import program
 from tests.rendering import BLUEPRINTS, ENGINES, TIERS, parsed, rendered
 
@@ -37,7 +41,9 @@ spec:
   sourceRef: {{kind: GitRepository, name: flux-system}}
   dependsOn: [{needs}]
 """
-FILES = sorted((BLUEPRINTS / "policies").glob("*.yaml"))
+ROWS = sorted((BLUEPRINTS / "policies").glob("*.yaml"))
+FILES = [path for path in ROWS if "\njudge: " not in path.read_text("utf-8")]
+"""What the API server judges."""
 MODES = {"off": [], "warn": ["Warn"], "audit": ["Warn", "Audit"], "deny": ["Deny", "Audit"]}
 PLAIN = [
     path
@@ -46,7 +52,9 @@ PLAIN = [
 ]
 """The engines' own objects would be taken for what the repository starts from, and of changes to
 what is there already no repository tells."""
-each = pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+JUDGED = {"admission": "match", "repository": "checks", "exceptions": "states", "diff": "dimension"}
+"""Who judges a policy, and what a row then says of how."""
+each = pytest.mark.parametrize("path", ROWS, ids=lambda path: path.stem)
 
 
 def data(path: Path) -> dict[str, Any]:
@@ -61,10 +69,67 @@ def test_a_policy_says_what_it_is_and_whose(path: Path) -> None:
     assert policy["id"] == path.stem.upper()
     assert policy["severity"] in {"low", "medium", "high", "critical"}
     assert policy["owner"] in {"platform", "team"}
-    assert policy["applies_to"] in {"everywhere", "all", "teams"}
     assert policy["why"].endswith(".")
     assert policy["mappings"].keys() == {"pss", "nsa", "cis", "owasp"}
-    assert policy["examples"].keys() == {"good", "bad"}
+    judge = policy.get("judge", "admission")
+    assert {how for how in JUDGED.values() if how in policy} - {"dimension"} <= {JUDGED[judge]}
+    assert JUDGED[judge] in policy
+    examples = {"repository": None, "diff": {"base", "good", "bad"}}.get(judge, {"good", "bad"})
+    assert examples == (policy["examples"].keys() if examples else policy.get("examples"))
+    if judge == "admission":
+        assert policy["applies_to"] in {"everywhere", "all", "teams"}
+
+
+def test_every_policy_has_a_judge_and_every_judge_a_policy() -> None:
+    said = [data(path) for path in ROWS]
+    named = {(check, row["id"]) for row in said for check in row.get("checks", ())}
+    known = {(check.id, check.policy) for check in checks.registry() if check.policy}
+    public = {check.id for check in checks.registry() if not check.policy}
+
+    assert {pair for pair in named if pair[0] not in public} == known
+    assert sorted(state for row in said for state in row.get("states", ())) == sorted(
+        state for state in State if state is not State.ACTIVE
+    )
+    assert {row["dimension"] for row in said if "dimension" in row} == {*Dimension}
+
+
+SECTIONS = {"POD": 14, "RBAC": 16, "ID": 5, "NET": 10, "ADM": 4, "EXC": 6, "SEC": 2, "GIT": 5}
+
+
+def test_the_numbers_of_policies_have_no_holes() -> None:
+    ids = {path.stem.upper() for path in ROWS}
+
+    for section, last in {**SECTIONS, "OWN": 1, "RUN": 2, "GPU": 3, "TEN": 1}.items():
+        wanted = {f"{section}-{number:03}" for number in range(1, last + 1)}
+        assert {policy for policy in ids if policy.startswith(f"{section}-")} == wanted
+
+
+DIFFS = [path for path in ROWS if "\njudge: diff" in path.read_text("utf-8")]
+
+
+def widened(before: list[Any], after: list[Any]) -> set[str]:
+    """The dimensions in which objects allow more than those of the same names did."""
+
+    def side(objects: list[Any]) -> Side:
+        files = {"clusters/one/flux-system/gotk-sync.yaml": gotk_sync("one")}
+        for number, body in enumerate(objects):
+            folder = "posture/exceptions" if body["kind"] == KIND else "clusters/one"
+            files[f"{folder}/{number}.yaml"] = yaml.safe_dump(body)
+        return Side.of(Tree.of(files))
+
+    names = [(body["kind"], body["metadata"]["name"]) for body in after]
+    kept = [body for body in before if (body["kind"], body["metadata"]["name"]) not in names]
+    found = compare(side(before), side(kept + after))
+    assert not found.gaps
+    return {judged.change.dimension for judged in found.of(Verdict.WIDENED, Verdict.INCOMPARABLE)}
+
+
+@pytest.mark.parametrize("path", DIFFS, ids=lambda path: path.stem)
+def test_a_policy_about_change_tells_its_examples_apart(path: Path) -> None:
+    said = data(path)
+
+    assert widened(said["examples"]["base"], said["examples"]["good"]) == set()
+    assert widened(said["examples"]["base"], said["examples"]["bad"]) == {said["dimension"]}
 
 
 @each

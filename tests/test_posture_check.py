@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from groundplan.cli.posture import command
 from groundplan.report import Format
 from tests.gitops_trees import gotk_sync
-from tests.rendering import BLUEPRINTS, ENGINES, TIERS, rendered
+from tests.rendering import BLUEPRINTS, ENGINES, PLACES, TIERS, rendered
 from tests.test_posture_exceptions import WEB, written
 
 if TYPE_CHECKING:
@@ -56,14 +56,15 @@ def found(said: Any) -> set[tuple[str, str]]:
 @pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize("tier", TIERS)
 def test_what_we_render_keeps_our_own_policies(engine: str, tier: str, tmp_path: Path) -> None:
-    tree: Tree = rendered(engine, tier, ("kind", "eks"))
+    tree: Tree = rendered(engine, tier, PLACES)
     code, said = check(put(tmp_path, tree.files))
 
     assert said["findings"] == []
     assert code == 0
     judged = {one["id"] for one in said["checks"]}
-    modes = {path.stem.upper(): yaml.safe_load(path.read_text())["mode"][tier] for path in POLICIES}
-    assert judged - {"EXC-002"} == {policy for policy, mode in modes.items() if mode != "off"}
+    rows = [yaml.safe_load(path.read_text()) for path in POLICIES]
+    of_one = [row for row in rows if row.get("judge") != "diff" and row["mode"][tier] != "off"]
+    assert judged == {row["id"] for row in of_one}
 
 
 def test_a_repository_of_others_is_judged_too(tmp_path: Path) -> None:
@@ -95,9 +96,12 @@ def test_an_exception_that_holds_is_named_and_counts_as_not_evaluated(tmp_path: 
     ]
 
 
-@pytest.mark.parametrize("changes", [{"owner": None}, {"expiresAt": "2026-11-26"}])
+@pytest.mark.parametrize(
+    ("changes", "policy"),
+    [({"owner": None}, "EXC-001"), ({"expiresAt": "2026-11-26"}, "EXC-002")],
+)
 def test_an_exception_that_does_not_hold_covers_nothing(
-    changes: dict[str, Any], tmp_path: Path
+    changes: dict[str, Any], policy: str, tmp_path: Path
 ) -> None:
     put(
         tmp_path,
@@ -106,7 +110,40 @@ def test_an_exception_that_does_not_hold_covers_nothing(
     code, said = check(tmp_path)
 
     assert code == 5
-    assert {("POD-004", "high"), ("EXC-002", "high")} <= found(said)
+    assert {("POD-004", "high"), (policy, "high")} <= found(said)
+
+
+EXCEPTIONS = [path for path in POLICIES if "\njudge: exceptions" in path.read_text("utf-8")]
+
+
+@pytest.mark.parametrize("path", EXCEPTIONS, ids=lambda path: path.stem)
+def test_a_policy_about_exceptions_tells_its_examples_apart(path: Path, tmp_path: Path) -> None:
+    row = yaml.safe_load(path.read_text("utf-8"))
+    for quality, example in row["examples"].items():
+        files = {**FOREIGN, "posture/exceptions/web.yaml": yaml.safe_dump(example)}
+        _, said = check(put(tmp_path / quality, files), "--today", row["today"])
+        assert (row["id"] in {finding["check"] for finding in said["findings"]}) is (
+            quality == "bad"
+        )
+
+
+def test_what_a_check_finds_is_said_in_the_name_of_its_policy(tmp_path: Path) -> None:
+    files = {**FOREIGN, "clusters/one/secret.yaml": PLAIN}
+    _, said = check(put(tmp_path, files))
+    [secret] = [finding for finding in said["findings"] if finding["check"] == "SEC-001"]
+
+    assert (secret["severity"], secret["fixOwner"]) == ("high", "team-web")
+    assert (secret["path"], secret["line"]) == ("clusters/one/secret.yaml", 4)
+    put(tmp_path, {"posture/exceptions/web.yaml": written(policies=["SEC-001"])})
+    _, said = check(tmp_path)
+    assert "SEC-001" not in {finding["check"] for finding in said["findings"]}
+
+
+PLAIN = """apiVersion: v1
+kind: Secret
+metadata: {name: web, namespace: web}
+stringData: {password: swordfish}
+"""
 
 
 def test_an_owner_sees_only_what_is_theirs(tmp_path: Path) -> None:

@@ -197,12 +197,17 @@ def test_words_to_scanners_and_engines_are_exceptions_of_nobody() -> None:
         "namespace: web}",
         "namespace: web, annotations: {kubescape.io/skip-controls: 'C-0057, C-0038',"
         " ignore-check.kube-linter.io/host-network: why not,"
-        " polaris.fairwinds.com/hostNetworkSet-exempt: 'true'}}",
+        " polaris.fairwinds.com/hostNetworkSet-exempt: 'true', datree.skip/K8S_HOST: why not,"
+        " kube-linter.io/ignore-all: why not, kube-score/ignore: pod-probes}}",
     )
     files = {
         "clusters/one/flux-system/gotk-sync.yaml": gotk_sync("one"),
-        "clusters/one/web.yaml": f"{web}# checkov:skip=CKV_K8S_19: why not\n",
+        "clusters/one/web.yaml": f"{web}# checkov:skip=CKV_K8S_19: why not\n"
+        "# trivy:ignore:AVD-KSV-0010\n",
         ".trivyignore": "# none of ours\nAVD-KSV-0009\n",
+        ".trivyignore.yaml": "misconfigurations:\n  - id: AVD-KSV-0011\n",
+        ".kube-linter.yaml": "checks:\n  exclude: [run-as-non-root]\n",
+        ".checkov.yaml": "skip-check: [CKV_K8S_20]\n",
     }
     found = {s.name: s.location for s in suppressions(loaded(files), ())}
 
@@ -213,8 +218,15 @@ def test_words_to_scanners_and_engines_are_exceptions_of_nobody() -> None:
         "polaris/hostNetworkSet": "clusters/one/web.yaml",
         "checkov/CKV_K8S_19": "clusters/one/web.yaml",
         "trivy/AVD-KSV-0009": ".trivyignore",
+        "datree/K8S_HOST": "clusters/one/web.yaml",
+        "kube-linter/all": "clusters/one/web.yaml",
+        "kube-score/pod-probes": "clusters/one/web.yaml",
+        "trivy/AVD-KSV-0010": "clusters/one/web.yaml",
+        "trivy/AVD-KSV-0011": ".trivyignore.yaml",
+        "kube-linter/run-as-non-root": ".kube-linter.yaml",
+        "checkov/CKV_K8S_20": ".checkov.yaml",
     }
-    assert found["trivy/AVD-KSV-0009"].line == 2
+    assert found["trivy/AVD-KSV-0009"].line == found["trivy/AVD-KSV-0011"].line == 2
 
 
 def put_in(found: Repository, today: date = TODAY) -> Repository:

@@ -41,6 +41,9 @@ class Check:
     remediation: str
     """What to do about a finding, in one sentence."""
     run: Callable[[Repository], Iterable[Outcome]]
+    policy: str = ""
+    """The built-in policy that it judges, which not every tier has: `groundplan posture check` asks
+    it then, and `groundplan check` only by its id."""
 
     def fail(
         self, message: str, location: Location, resource: ResourceId | None = None, fix: str = ""
@@ -62,7 +65,7 @@ def registry() -> tuple[Check, ...]:
 
 
 def run(repository: Repository, *, only: Collection[str] = (), subject: str = "") -> Report:
-    """Look at a repository with every check, or with those whose ids are given.
+    """Look at a repository with every check that is no policy's, or with those whose ids are given.
 
     Raises:
         UsageError: `check.unknown-id` when no check has one of the ids.
@@ -74,7 +77,7 @@ def run(repository: Repository, *, only: Collection[str] = (), subject: str = ""
             f"there is no check {unknown}",
             fix="see docs/reference/checks.md for the ids",
         )
-    chosen = (check for check in registry() if not only or check.id in only)
+    chosen = (c for c in registry() if (c.id in only if only else not c.policy))
     results = (
         Result(check.id, check.title, tuple(_outcomes(check, repository))) for check in chosen
     )

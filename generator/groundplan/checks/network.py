@@ -5,31 +5,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from groundplan.checks import Check
+from groundplan.checks._scenes import scenes
 from groundplan.findings import Outcome, Passed, Severity
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from groundplan.posture.network.scene import Scene
     from groundplan.repository import Repository
-
-
-def _scenes(repository: Repository) -> Iterator[Scene]:
-    """What each cluster has of policies, namespaces and workloads."""
-    from groundplan.posture.model import State
-    from groundplan.posture.network.policies import remembering
-    from groundplan.posture.network.scene import Scene
-
-    read = remembering()
-    for graph in repository.graphs:
-        cluster = graph.cluster
-        resources = (r for unit in cluster.units for r in unit.resources)
-        yield Scene.of(State(cluster.name, tuple(resources)), read)
 
 
 def _accepted(repository: Repository) -> Iterator[Outcome]:
     """Find policies that no API server takes."""
-    for scene in _scenes(repository):
+    for scene in scenes(repository):
         for resource, pointer, why in scene.refused.values():
             yield ACCEPTED.fail(why, repository.locate(resource.origin, pointer), resource.id)
         yield Passed(len(scene.policies.keys() - scene.refused.keys()))
@@ -40,7 +27,7 @@ def _isolated(repository: Repository) -> Iterator[Outcome]:
     from groundplan.posture.network.policies import INGRESS
     from groundplan.posture.selectors import selects
 
-    for scene in _scenes(repository):
+    for scene in scenes(repository):
         if not scene.policies or scene.opaque:
             continue
         passed = 0

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from groundplan import checks
 from groundplan.admission.judging import Judge, Verdict
 from groundplan.findings import Failed, Finding, Outcome, Passed, Report, Result, Severity, Skipped
-from groundplan.posture.exceptions.model import FAILING, State
+from groundplan.posture.exceptions.model import State
 from groundplan.posture.owners import NOBODY, Owner, Owners
 from groundplan.posture.pod_security_checks import mapping
 from groundplan.posture.rules import TENANT
@@ -15,15 +16,15 @@ from groundplan.posture.rules import TENANT
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from groundplan.gitops.model import Cluster
     from groundplan.posture.exceptions.states import Standing
     from groundplan.posture.rules import Rule
     from groundplan.repository import Repository
-    from groundplan.resources import Resource
+    from groundplan.resources import Resource, ResourceId
 
-STATES = "EXC-002"
-"""The id of findings about exceptions themselves."""
 _WORDS = {
     State.EXPIRED: "has expired",
+    State.EXPIRING: "ends within two weeks",
     State.UNOWNED: "has no owner",
     State.ENDLESS: "ends later than its policy allows, or never",
     State.SELF_APPROVED: "was agreed to by nobody but its owner",
@@ -50,15 +51,24 @@ def examine(
 
     Exceptions that have expired or have no owner cover nothing.
     """
+    benches = [
+        _Bench(repository, cluster, Owners.read(repository.tree, cluster), standings)
+        for cluster in repository.clusters
+    ]
+    said = {rule.id: (*_checked(rule, benches), *_about(rule, standings)) for rule in rules}
+    said |= _admitted([rule for rule in rules if rule.policy], benches)
+    return Report(tuple(Result(rule.id, rule.title, said[rule.id]) for rule in rules), subject)
+
+
+def _admitted(rules: Sequence[Rule], benches: Sequence[_Bench]) -> dict[str, tuple[Outcome, ...]]:
+    """What the API server would say of every object, by policy."""
     said: dict[str, dict[Outcome, None]] = {rule.id: {} for rule in rules}
     passed = dict.fromkeys(said, 0)
     judge = Judge()
-    for cluster in repository.clusters:
-        owners = Owners.read(repository.tree, cluster)
-        bench = _Bench(repository, cluster.name, owners, standings)
-        resources = [resource for unit in cluster.units for resource in unit.resources]
-        by_name = {rule.policy.name: rule for rule in rules}
-        for verdict in judge.verdicts([rule.policy for rule in rules], resources):
+    policies = [rule.policy for rule in rules if rule.policy]
+    by_name = {policy.name: rule for policy, rule in zip(policies, rules, strict=True)}
+    for bench in benches:
+        for verdict in judge.verdicts(policies, bench.resources):
             rule = by_name[verdict.policy.name]
             outcome = bench.outcome(rule, verdict)
             if isinstance(outcome, Passed):
@@ -66,11 +76,21 @@ def examine(
             else:
                 # Clusters share files: the same fault is said once.
                 said[rule.id][outcome] = None
-    results = [
-        Result(rule.id, rule.title, (*said[rule.id], Passed(passed[rule.id]))) for rule in rules
-    ]
-    about = tuple(_about_exceptions(standings))
-    return Report((*results, Result(STATES, "Exceptions are in order", about)), subject)
+    return {name: (*outcomes, Passed(passed[name])) for name, outcomes in said.items()}
+
+
+def _checked(rule: Rule, benches: Sequence[_Bench]) -> Iterator[Outcome]:
+    """What the checks of a policy say, in the policy's name and with its severity."""
+    if not rule.checks or not benches:
+        return
+    report = checks.run(benches[0].repository, only=rule.checks)
+    for outcome in (outcome for result in report.results for outcome in result.outcomes):
+        if not isinstance(outcome, Failed):
+            yield outcome
+            continue
+        about = outcome.finding.resource
+        bench = next((b for b in benches if about and b.has(about)), benches[0])
+        yield bench.renamed(rule, outcome.finding)
 
 
 def owned_by(report: Report, owner: str) -> Report:
@@ -95,9 +115,40 @@ class _Bench:
     """What the verdicts about one cluster are read by."""
 
     repository: Repository
-    cluster: str
+    cluster: Cluster
     owners: Owners
     standings: Sequence[Standing]
+
+    @property
+    def resources(self) -> list[Resource]:
+        """All that is applied to the cluster."""
+        return [resource for unit in self.cluster.units for resource in unit.resources]
+
+    def has(self, identity: ResourceId) -> bool:
+        """Whether an object is applied to the cluster."""
+        return identity.key in self.owners.resources
+
+    def renamed(self, rule: Rule, finding: Finding) -> Outcome:
+        """What a check found, as a finding of the policy; an exception is from that too."""
+        about = finding.resource
+        excepted = self._excepted(rule, about) if about else None
+        resource = self.owners.resources.get(about.key) if about else None
+        fix = self._owner(rule, resource, finding.location.path)
+        return excepted or Failed(
+            replace(
+                finding,
+                check_id=rule.id,
+                severity=rule.severity,
+                fix_owner=fix.name,
+                affected_owner=fix.name,
+            )
+        )
+
+    def _owner(self, rule: Rule, resource: Resource | None, path: str) -> Owner:
+        """Who mends something: whoever owns the object or the file, else whoever the rule names."""
+        nobody = NOBODY if rule.owner == "platform" else rule.owner
+        named = self.owners.of(resource) if resource else None
+        return named or self.owners.of_path(path) or Owner(nobody, "nobody is named", known=False)
 
     def outcome(self, rule: Rule, verdict: Verdict) -> Outcome:
         """What comes of a verdict."""
@@ -106,23 +157,21 @@ class _Bench:
             return Skipped(str(source.id), verdict.unknown)
         if not verdict.message:
             return Passed()
-        return self._excepted(rule, source) or self._failed(rule, verdict)
+        return self._excepted(rule, source.id) or self._failed(rule, verdict)
 
-    def _excepted(self, rule: Rule, source: Resource) -> Skipped | None:
+    def _excepted(self, rule: Rule, about: ResourceId) -> Skipped | None:
         for standing in self.standings:
             exception = standing.exception
-            inside = exception.scope.has(self.cluster, source.id)
+            inside = exception.scope.has(self.cluster.name, about)
             if rule.id in exception.policies and inside and not standing.failing:
                 until = f" until {exception.expires}" if exception.expires else ""
                 reason = f"exception {exception.name} of {exception.owner}{until}"
-                return Skipped(str(source.id), reason)
+                return Skipped(str(about), reason)
         return None
 
     def _failed(self, rule: Rule, verdict: Verdict) -> Failed:
         source = verdict.candidate.source
-        affected = self.owners.of(source) or self.owners.of_path(source.origin.path)
-        nobody = NOBODY if rule.owner == "platform" else rule.owner
-        fix = affected or Owner(nobody, "nobody is named", known=False)
+        fix = self._owner(rule, source, source.origin.path)
         return Failed(
             Finding(
                 check_id=rule.id,
@@ -132,24 +181,26 @@ class _Bench:
                 remediation=f"{rule.title}: change the object, or agree on an exception.",
                 resource=source.id,
                 fix_owner=fix.name,
-                affected_owner=(affected or fix).name,
+                affected_owner=fix.name,
             )
         )
 
 
-def _about_exceptions(standings: Sequence[Standing]) -> Iterator[Outcome]:
-    for standing in standings:
+def _about(rule: Rule, standings: Sequence[Standing]) -> Iterator[Outcome]:
+    """What a policy about exceptions says of each."""
+    for standing in standings if rule.states else ():
         exception = standing.exception
-        faults = [_WORDS[state] for state in standing.states if state in _WORDS]
+        faults = [state for state in standing.states if state in rule.states]
         if not faults:
             yield Passed()
             continue
-        grave = bool(FAILING & set(standing.states)) and not exception.suppresses
+        soon = faults == [State.EXPIRING]
+        words = " and ".join(_WORDS[fault] for fault in faults)
         yield Failed(
             Finding(
-                check_id=STATES,
-                message=f"exception {exception.name} {' and '.join(faults)}",
-                severity=Severity.HIGH if grave else Severity.LOW,
+                check_id=rule.id,
+                message=f"exception {exception.name} {words}",
+                severity=Severity.LOW if soon else rule.severity,
                 location=exception.location,
                 remediation="Mend what it is about, or renew it with somebody's consent.",
                 fix_owner=exception.owner or NOBODY,

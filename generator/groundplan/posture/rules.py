@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from groundplan import documents as yaml_documents
 from groundplan.admission.policies import Policy
 from groundplan.findings import Severity
+from groundplan.posture.exceptions.model import State
 from groundplan.resources import Origin, Resource
 
 if TYPE_CHECKING:
@@ -36,11 +37,16 @@ class Rule:
     """Of what the tier refuses; what it only reports is low."""
     owner: str
     """Who mends it when nobody is named: `platform` or `team`."""
-    policy: Policy
+    policy: Policy | None = None
+    """What the API server would be given."""
+    checks: tuple[str, ...] = ()
+    """The ids of checks that judge a repository by it."""
+    states: tuple[State, ...] = ()
+    """Of exceptions that break it."""
 
 
 def rules(root: Path, tier: str, *, teams: bool) -> tuple[Rule, ...]:
-    """The policies that a tier has, by id.
+    """The policies that a tier has and one revision is judged by, in the order of their ids.
 
     Args:
         root: The template's folder.
@@ -55,14 +61,18 @@ def _rules(root: Path, tier: str, *, teams: bool) -> Iterator[Rule]:
     for path in sorted((root / FOLDER).glob("*.yaml")):
         said = yaml_documents.load(path.read_bytes(), str(path))
         mode = said["mode"][tier]
-        if mode == "off":
+        judge = said.get("judge", "admission")
+        # What a change allows, no single revision shows.
+        if mode == "off" or judge == "diff":
             continue
         yield Rule(
             id=said["id"],
             title=said["title"],
             severity=SEVERITIES[said["severity"]] if mode == "deny" else Severity.LOW,
             owner=said["owner"],
-            policy=_policy(said, mode, teams=teams),
+            policy=_policy(said, mode, teams=teams) if judge == "admission" else None,
+            checks=tuple(said.get("checks", ())),
+            states=tuple(map(State, said.get("states", ()))),
         )
 
 

@@ -20,12 +20,17 @@ FAMILIES = {
     "FLX": "What Flux's maintainers advise",
     "GIT": "The GitOps graph",
     "GPU": "Accelerators",
+    "IDN": "Cloud identities",
     "KUS": "Kustomize builds",
     "MET": "Metrics of models",
     "MOD": "The catalogue of models",
     "NPL": "Network policies",
+    "RBC": "Grants",
+    "RUN": "What watches clusters",
     "SCH": "Schemas",
     "SCL": "Scaling",
+    "SEC": "Secrets",
+    "SIG": "Signatures",
     "SRV": "Model servers",
     "TREE": "Files",
     "UPD": "Updates",
@@ -67,5 +72,8 @@ def _sections(checks: Iterable[Check]) -> Iterator[str]:
         yield f"## {FAMILIES[family]}\n"
         for check in members:
             yield f"### {check.id}\n"
-            yield f"{check.title}. Severity: {check.severity}.\n"
+            asked = (
+                f" Asked by `groundplan posture check`, for {check.policy}." if check.policy else ""
+            )
+            yield f"{check.title}. Severity: {check.severity}.{asked}\n"
             yield f"{check.remediation}\n"

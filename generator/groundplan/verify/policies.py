@@ -158,10 +158,8 @@ def _try(scene: Scene, example: Mapping[str, Any]) -> Answer | None:
 def _examples() -> Mapping[str, Mapping[str, Any]]:
     """The examples of the template's own policies, by the first part of the policies' names."""
     folder = template.locate().root / "blueprints" / "policies"
-    return {
-        path.stem: documents.load(path.read_text("utf-8"))["examples"]
-        for path in sorted(folder.glob("*.yaml"))
-    }
+    rows = {path.stem: documents.load(path.read_text("utf-8")) for path in folder.glob("*.yaml")}
+    return {name: row["examples"] for name, row in sorted(rows.items()) if "match" in row}
 
 
 def _spec(body: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -1,8 +1,9 @@
 """The network dimension: which connections the NetworkPolicies of one side only allow.
 
-Three questions, one after the other: what the policies of a namespace let through, for pods that
+Four questions, one after the other: what the policies of a namespace let through, for pods that
 are there and for any that may come (`exposure`); what workloads gained by other labels or port
-numbers (`relabelled`); and which connections between workloads of the repository follow (`reach`).
+numbers (`relabelled`); which connections between workloads of the repository follow (`reach`); and
+who may come from outside at all (`publication`).
 What counts and what does not: docs/decisions/0025-network-widening.md.
 """
 
@@ -16,6 +17,7 @@ from groundplan.posture.network.causes import Cause, cause
 from groundplan.posture.network.compensation import compensated
 from groundplan.posture.network.gains import Gain, gains
 from groundplan.posture.network.policies import DIRECTIONS
+from groundplan.posture.network.publication import published
 from groundplan.posture.network.reach import examples
 from groundplan.posture.network.relabelled import relabelled
 from groundplan.posture.network.sides import Sides
@@ -44,6 +46,7 @@ def compare(base: State, head: State) -> tuple[Change, ...]:
                 found += _namespace(sides, namespace, direction)
     found += _new_namespaces(sides)
     found += _workloads(sides)
+    found += published(base, head)
     # Both ends of one connection may gain it, each by a policy of its own.
     return tuple({change.fingerprint: change for change in found}.values())
 

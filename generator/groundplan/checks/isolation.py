@@ -1,0 +1,228 @@
+"""What network policies leave open, in the words of the built-in policies about the network."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from groundplan.checks import Check
+from groundplan.checks._scenes import charted, on_clusters, scenes
+from groundplan.findings import Outcome, Passed, Severity, Skipped
+from groundplan.posture.pod_security_checks import mapping
+from groundplan.posture.rules import SYSTEM, TENANT
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from groundplan.posture.network.policies import Allowance, Policy
+    from groundplan.posture.network.scene import Workload
+    from groundplan.repository import Repository
+
+    Fault = tuple[str, str]
+    """A JSON pointer in a policy and what is wrong there."""
+
+METADATA = ("169.254.169.254/32", "fd00:ec2::254/128")
+"""Where the clouds' metadata services answer."""
+NODE_LOCAL = "169.254.0.0/16"
+"""Where a DNS cache of the node's own listens."""
+RESOLVERS = frozenset({"kube-system"})
+"""Namespaces whose pods may be asked for names."""
+
+
+class Around(NamedTuple):
+    """What is known of a policy's namespace."""
+
+    labels: Mapping[str, str]
+    workloads: tuple[Workload, ...]
+    """None where charts bring pods that nobody sees here."""
+
+
+if TYPE_CHECKING:
+    Looks = Callable[[Policy, Around], Iterator[Fault]]
+
+
+def _closed(repository: Repository) -> Iterator[Outcome]:
+    """Find namespaces in which a pod that no policy selects is open."""
+    from groundplan.posture.network.policies import DIRECTIONS
+
+    for scene in scenes(repository):
+        if scene.opaque:
+            yield Skipped("namespaces", "policies of another kind may close them")
+            continue
+        for name, resource in sorted(scene.namespaces.items()):
+            whole = [p for p in scene.by_namespace.get(name, ()) if not p.pods.part("of")]
+            held = {direction for policy in whole for direction in policy.allowances}
+            missing = [direction.lower() for direction in DIRECTIONS if direction not in held]
+            if name in SYSTEM or not missing:
+                yield Passed()
+                continue
+            yield CLOSED.fail(
+                f"{resource.id}: no policy closes {' and '.join(missing)} for every pod",
+                repository.locate(resource.origin),
+                resource.id,
+            )
+
+
+def _egress(policy: Policy) -> tuple[Allowance, ...]:
+    from groundplan.posture.network.policies import EGRESS
+
+    return policy.allowances.get(EGRESS, ())
+
+
+def _other_resolvers(policy: Policy, _: Around) -> Iterator[Fault]:
+    """Find rules that were written for names, and let them be asked anywhere."""
+    from groundplan.posture.network import addresses, ports
+    from groundplan.posture.network.boxes import ADDRESS, NAME, PORT
+
+    query = ports.numbers("UDP", 53, 53) | ports.numbers("TCP", 53, 53)
+    for allowance in _egress(policy):
+        box = allowance.box
+        if PORT not in box.sides or not box.ports.numbers & query:
+            continue
+        space = box.part("namespace").get(NAME)
+        near = ADDRESS in box.sides and not box.addresses - addresses.block(NODE_LOCAL)
+        inside = space is not None and not space.others and space.named <= RESOLVERS
+        if not near and not inside:
+            yield allowance.pointer, "lets names be asked elsewhere than in kube-system"
+
+
+def _metadata(policy: Policy, around: Around) -> Iterator[Fault]:
+    """Find rules whose addresses include those of the metadata services.
+
+    Of the platform's own pods some get their cloud identity there, and name that address alone.
+    """
+    from groundplan.posture.network import addresses
+    from groundplan.posture.network.boxes import ADDRESS
+
+    for allowance in _egress(policy):
+        for one in METADATA:
+            service, reached = addresses.block(one), allowance.box.addresses
+            meant = reached == service and TENANT not in around.labels
+            if ADDRESS in allowance.box.sides and reached & service and not meant:
+                address = one.partition("/")[0]
+                yield allowance.pointer, f"reaches {address}, the metadata service of its node"
+
+
+def _unsaid(policy: Policy, _: Around) -> Iterator[Fault]:
+    """Find policies that leave it to the API server which way they count."""
+    if not mapping(policy.resource.body, "spec").get("policyTypes"):
+        yield "/spec", "does not say policyTypes"
+
+
+def _selected(policy: Policy, around: Around) -> list[Workload]:
+    from groundplan.posture.selectors import selects
+
+    return [one for one in around.workloads if selects(dict(policy.pods.part("of")), one.labels)]
+
+
+def _dangling(policy: Policy, around: Around) -> Iterator[Fault]:
+    """Find policies for pods that there are none of."""
+    if around.workloads and not _selected(policy, around):
+        yield "/spec/podSelector", "selects none of the namespace's workloads"
+
+
+def _unresolved(policy: Policy, around: Around) -> Iterator[Fault]:
+    """Find ports by names that none of the selected pods has."""
+    from groundplan.posture.network.policies import INGRESS
+
+    chosen = _selected(policy, around)
+    for allowance in policy.allowances.get(INGRESS, ()):
+        for protocol, name in sorted(allowance.box.ports.names):
+            if chosen and not any((protocol, name) in one.named for one in chosen):
+                yield (
+                    allowance.pointer,
+                    f"opens {protocol} {name}, a port that none of its pods has",
+                )
+
+
+def _host_network(repository: Repository) -> Iterator[Outcome]:
+    """Find workloads that no network policy holds for."""
+    from groundplan.verify.pod_templates import template_pointer
+
+    for scene in scenes(repository):
+        for workload in scene.workloads.values():
+            resource = workload.resource
+            if not workload.host:
+                yield Passed()
+                continue
+            at = f"{template_pointer(resource)}/spec/hostNetwork"
+            yield HOST.fail(
+                f"{workload} is in its node's network, where no policy holds",
+                repository.locate(resource.origin, at),
+                resource.id,
+            )
+
+
+def _policy_check(id: str, title: str, fix: str, policy: str, looks: Looks) -> Check:
+    """A check that looks at each network policy."""
+
+    def run(repository: Repository) -> Iterator[Outcome]:
+        for cluster, scene in on_clusters(repository):
+            hidden = charted(cluster)
+            for one in scene.policies.values():
+                there = () if one.namespace in hidden else scene.pods.get(one.namespace, ())
+                around = Around(scene.labels(one.namespace) or {}, there)
+                found = list(looks(one, around))
+                for pointer, fault in found:
+                    place = repository.locate(one.resource.origin, pointer)
+                    yield check.fail(f"{one.resource.id} {fault}", place, one.resource.id)
+                yield Passed(not found)
+
+    check = Check(id, title, Severity.MEDIUM, fix, run, policy)
+    return check
+
+
+CLOSED = Check(
+    "NPL003",
+    "Every namespace is closed by default, in both directions",
+    Severity.HIGH,
+    "Add a policy with `podSelector: {}` and `policyTypes: [Ingress, Egress]` to the namespace.",
+    _closed,
+    "NET-001",
+)
+HOST = Check(
+    "NPL007",
+    "No workload is in its node's network",
+    Severity.MEDIUM,
+    "Leave out hostNetwork, or agree on an exception.",
+    _host_network,
+    "NET-010",
+)
+CHECKS = (
+    CLOSED,
+    _policy_check(
+        "NPL004",
+        "Names are asked of the cluster's own resolver",
+        "Let port 53 go to the pods of kube-dns in kube-system, and to nobody else.",
+        "NET-002",
+        _other_resolvers,
+    ),
+    _policy_check(
+        "NPL005",
+        "Network policies say which way they count",
+        "Write policyTypes out: [Ingress], [Egress] or both.",
+        "NET-005",
+        _unsaid,
+    ),
+    _policy_check(
+        "NPL006",
+        "Network policies select something",
+        "Correct the podSelector, or remove the policy.",
+        "NET-006",
+        _dangling,
+    ),
+    HOST,
+    _policy_check(
+        "NPL008",
+        "No policy lets pods reach the metadata service of their node",
+        "Leave 169.254.0.0/16 and fd00:ec2::/32 out of the block with `except`.",
+        "ID-005",
+        _metadata,
+    ),
+    _policy_check(
+        "NPL009",
+        "Named ports of network policies resolve",
+        "Write the number, or give a container's port that name.",
+        "NET-006",
+        _unresolved,
+    ),
+)

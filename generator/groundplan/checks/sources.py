@@ -1,0 +1,77 @@
+"""What engines take, and what they are told to overlook."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from groundplan.checks import Check
+from groundplan.checks._objects import objects
+from groundplan.findings import Outcome, Passed, Severity
+from groundplan.posture.exceptions.reading import read
+from groundplan.posture.exceptions.suppressions import answered, overlooked
+from groundplan.posture.pod_security_checks import mapping
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from groundplan.repository import Repository
+
+SOURCES = frozenset({"GitRepository", "OCIRepository", "Bucket"})
+
+
+def _verified(repository: Repository) -> Iterator[Outcome]:
+    """Find sources of an address whose signatures are only verified elsewhere."""
+    sources = [
+        resource
+        for resource in objects(repository)
+        if resource.id.group == "source.toolkit.fluxcd.io" and resource.id.kind in SOURCES
+    ]
+    verified = {_address(r.body) for r in sources if mapping(r.body, "spec").get("verify")}
+    for resource in sources:
+        if mapping(resource.body, "spec").get("verify") or _address(resource.body) not in verified:
+            yield Passed()
+            continue
+        yield VERIFIED.fail(
+            f"{resource.id} does not verify what another source of the same address does",
+            repository.locate(resource.origin, "/spec"),
+            resource.id,
+        )
+
+
+def _address(body: object) -> str:
+    spec = mapping(body, "spec")
+    return str(spec.get("url") or spec.get("bucketName")).removesuffix(".git").rstrip("/")
+
+
+def _overlooked(repository: Repository) -> Iterator[Outcome]:
+    """Find what an engine does not look after, and nobody answers for."""
+    declared, _ = read(repository.tree.files)
+    for resource in objects(repository):
+        for name, pointer in overlooked(resource):
+            if answered(declared, name, resource):
+                yield Passed()
+                continue
+            yield OVERLOOKED.fail(
+                f"{resource.id}: {name}, and nobody answers for it",
+                repository.locate(resource.origin, pointer),
+                resource.id,
+            )
+
+
+VERIFIED = Check(
+    "GIT015",
+    "A source that is verified is verified wherever it is used",
+    Severity.HIGH,
+    "Give the source the same spec.verify.",
+    _verified,
+    "GIT-003",
+)
+OVERLOOKED = Check(
+    "GIT016",
+    "What the engine overlooks is an exception that somebody owns",
+    Severity.MEDIUM,
+    "Write an exception with that id under policies, or let the engine look again.",
+    _overlooked,
+    "GIT-004",
+)
+CHECKS = (VERIFIED, OVERLOOKED)
