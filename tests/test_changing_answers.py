@@ -149,6 +149,32 @@ def test_changed_answers_give_what_a_fresh_render_of_them_gives(
     assert files(platform) == fresh(platform, tmp_path)
 
 
+def test_a_pool_and_a_model_come_and_go(tmp_path: Path) -> None:
+    values = documents.load((releases.ROOT / "examples/inference-small/answers.yaml").read_bytes())
+    values["teams"][0]["gpus"] = "2"
+    folder = commit(render("v2.0.0", tmp_path / "platform", **values))
+    before = files(folder)
+    pool = ("cluster=production", "accelerator=l4", "per_node=1", "most=1", "capacity=[spot]")
+    model = {**values["models"][0], "pool": "spare"}
+    del model["name"]
+
+    for words in (
+        ("add", "pool", "spare", *pool),
+        ("add", "model", "qwen3-spare", *(f"{key}={value}" for key, value in model.items())),
+    ):
+        done = run(*words, "--path", folder)
+        assert done.exit_code == ExitCode.CLEAN, done.output
+        commit(folder)
+    assert [model["name"] for model in answers(folder)["models"]] == ["qwen3-8b", "qwen3-spare"]
+    assert files(folder) == fresh(folder, tmp_path)
+
+    for words in (("remove", "model", "qwen3-spare"), ("remove", "pool", "spare")):
+        done = run(*words, "--path", folder)
+        assert done.exit_code == ExitCode.CLEAN, done.output
+        commit(folder)
+    assert files(folder) == before
+
+
 def test_edits_survive_a_change_of_the_answers(platform: Path) -> None:
     edit(platform, "components/cert-manager/namespace.yaml", "labels:\n", "labels:\n    a: b\n")
     commit(platform)

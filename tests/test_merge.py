@@ -124,6 +124,50 @@ def test_documents_are_told_apart_by_their_objects_in_any_order() -> None:
     ]
 
 
+READER = """\
+apiVersion: rbac.authorization.k8s.io/v1
+kind: Role
+metadata:
+  name: reader.v1
+  namespace: shop
+rules:
+  - apiGroups: [""]
+    resources: [pods]
+    verbs: [get]
+"""
+
+
+def test_changes_of_the_template_reach_an_object_that_you_renamed() -> None:
+    yours = swap(READER, ("reader.v1", "our-reader"))
+
+    found = merged(READER, yours, swap(READER, ("[get]", "[get, list]")))
+
+    assert text(found) == swap(yours, ("[get]", "[get, list]"))
+    assert not found.conflicts
+
+
+def test_an_object_that_both_renamed_is_one_object_with_your_name_and_listed() -> None:
+    yours = swap(READER, ("reader.v1", "our-reader"))
+
+    found = merged(READER, yours, swap(READER, ("reader.v1", "viewer"), ("[get]", "[get, list]")))
+
+    assert text(found) == swap(yours, ("[get]", "[get, list]"))
+    [conflict] = found.conflicts
+    assert conflict.cause is Cause.BOTH_CHANGED
+    assert (conflict.yours, conflict.template, conflict.base) == (
+        "our-reader",
+        "viewer",
+        "reader.v1",
+    )
+
+
+def test_an_object_that_you_renamed_and_the_template_dropped_is_yours() -> None:
+    other = swap(READER, ("kind: Role", "kind: RoleX"), ("reader.v1", "unlike"))
+    yours = swap(READER, ("reader.v1", "our-reader"))
+
+    assert "our-reader" in text(merged(READER, yours, other))
+
+
 def test_a_flag_is_the_same_flag_with_another_value() -> None:
     base = "args:\n  - --level=info\n  - --port=80\n"
     yours = swap(base, ("info", "debug"))

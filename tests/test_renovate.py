@@ -26,7 +26,7 @@ PIN = re.compile(
 """What pins: a release of three numbers, a commit or a digest."""
 
 OF_OTHERS = {
-    ".copier-answers.yml": "the template's own version, which `groundplan update` moves",
+    ".copier-answers.yml": "the template's own version, which Renovate's copier manager sees",
 }
 """Files whose versions are not Renovate's, and whose they are."""
 
@@ -167,4 +167,18 @@ def test_every_rule_names_something_that_is_pinned(case: int) -> None:
     assert config["packageRules"]
     for rule in config["packageRules"]:
         assert rule["description"]
-        assert {"matchPackageNames", "matchDatasources"} & rule.keys()
+        assert {"matchPackageNames", "matchDatasources", "matchDepNames"} & rule.keys()
+
+
+def test_the_template_is_looked_up_where_git_finds_it() -> None:
+    tree = repository(0)
+    [rule] = [
+        rule
+        for rule in json.loads(tree.files["renovate.json"])["packageRules"]
+        if "copier" in rule.get("matchManagers", ())
+    ]
+
+    [answers] = parsed(tree, ".copier-answers.yml")
+
+    assert rule["matchDepNames"] == [answers["_src_path"]]
+    assert rule["overridePackageName"] == answers["_src_path"].replace("gh:", "https://github.com/")

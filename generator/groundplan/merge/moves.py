@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING
 
 from groundplan.merge import slots, syntax
 from groundplan.merge.identities import object_key
-from groundplan.merge.model import File, Files, Mode, Move
+from groundplan.merge.model import Cause, Conflict, File, Files, Mode, Move
+from groundplan.resources import Origin, Resource
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from groundplan.merge.slots import Entry, Node
+    from groundplan.resources import ResourceId
 
 ALIKE = 0.6
 """The share of equal lines from which a file that appeared is one that disappeared."""
@@ -201,8 +203,64 @@ def with_objects_renamed(files: Files, renames: Mapping[str, str], paths: Iterab
     return result
 
 
+def followed_names(
+    base: Files, yours: Files, template: Files, paths: Iterable[str]
+) -> tuple[Files, Files, tuple[Conflict, ...]]:
+    """The template's two versions with the names that you gave to its objects.
+
+    An object that the template dropped is not followed, so that yours stays. One that the template
+    renamed as well is yours under your name, and a conflict.
+    """
+    clashes = []
+    for path in (path for path in paths if path.endswith(_YAML)):
+        mine = _new_names(base.get(path), yours.get(path))
+        theirs = _new_names(base.get(path), template.get(path)) if mine else {}
+        there = _by_identity(template.get(path)) if mine else {}
+        for old, name in mine.items():
+            now = old._replace(name=theirs.get(old, old.name))
+            if now not in there:
+                continue
+            if now != old:
+                clashes.append(Conflict(path, Cause.BOTH_CHANGED, name, now.name, old.name))
+            base = with_objects_renamed(base, {str(old): name}, [path])
+            template = with_objects_renamed(template, {str(now): name}, [path])
+    return base, template, tuple(clashes)
+
+
+def _new_names(before: File | None, after: File | None) -> dict[ResourceId, str]:
+    """What the objects of a file are called now that one side calls otherwise."""
+    old, new = _by_identity(before), _by_identity(after)
+    gone, fresh = (
+        [one for one in side if one not in other] for side, other in ((old, new), (new, old))
+    )
+    found = {}
+    for one in gone:
+        rivals = [other for other in gone if other._replace(name=one.name) == one]
+        likely = [other for other in fresh if other._replace(name=one.name) == one]
+        if len(rivals) == len(likely) == 1 and _same_object(old[one], new[likely[0]]):
+            found[one] = likely[0].name
+    return found
+
+
+def _by_identity(file: File | None) -> dict[ResourceId, Entry]:
+    stream = _stream(file) if file else None
+    pairs = ((_identity(entry), entry) for entry in stream.entries) if stream else ()
+    return {identity: entry for identity, entry in pairs if identity and identity.name}
+
+
+def _identity(document: Entry) -> ResourceId | None:
+    body = document.value.value
+    return Resource.of(body, Origin("")).id if object_key(body) else None
+
+
+def _same_object(one: Entry, other: Entry) -> bool:
+    """Whether most lines of two documents are equal."""
+    a, b = (slots.text(entry.value).splitlines() for entry in (one, other))
+    return SequenceMatcher(None, a, b, autojunk=False).ratio() > ALIKE
+
+
 def _renamed(document: Entry, renames: Mapping[str, str]) -> Entry:
-    name = renames.get(object_key(document.value.value).split(".")[0])
+    name = renames.get(str(_identity(document)))
     if name is None:
         return document
     return _replaced(document, ("metadata", "name"), name)

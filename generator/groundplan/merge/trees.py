@@ -95,6 +95,7 @@ def _followed(
     edited = [path for path, file in base.items() if yours.get(path) not in (file, None)]
     base = moves.with_objects_renamed(base, rules.renames.objects, edited)
     yours = moves.with_objects_renamed(yours, rules.renames.objects, edited)
+    base, template, renamed_twice = moves.followed_names(base, yours, template, edited)
     theirs = moves.of_files(base, template, edited, rules.renames)
     base, yours = moves.relocated(base, theirs), moves.relocated(yours, theirs)
     shifts = moves.of_objects(base, template, [theirs.get(path, path) for path in edited])
@@ -102,7 +103,7 @@ def _followed(
     gone = [path for path in base if path not in yours and template.get(path) != base[path]]
     mine = moves.of_files(base, yours, gone, moves.Renames({}, {}))
     both = moves.of_files(base, template, mine, rules.renames)
-    clashes = tuple(
+    moved_twice = tuple(
         Conflict(mine[path], Cause.BOTH_MOVED, mine[path], target, path)
         for path, target in both.items()
     )
@@ -113,7 +114,7 @@ def _followed(
         *(Move(source, target, "template") for source, target in theirs.items()),
         *(Move(source, target, "you") for source, target in mine.items()),
     )
-    return base, yours, template, moved, clashes
+    return base, yours, template, moved, (*renamed_twice, *moved_twice)
 
 
 def _file(  # noqa: PLR0911 - one line for each way in which a file can have changed
