@@ -186,7 +186,7 @@ def on_clusters(tree: Tree) -> dict[str, dict[tuple[str, str, str, str], Any]]:
         cluster.name: {
             resource.id.key: without_engine(resource.body)
             for unit in cluster.units
-            if not re.search("flux|argo|root|spokes", unit.id.name)
+            if not re.search("flux|argo|root|spokes|registry-access", unit.id.name)
             for resource in unit.resources
             if not re.search("fluxcd|argoproj", resource.id.group)
             and resource.id.namespace != "flux-system"

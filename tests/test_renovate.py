@@ -43,6 +43,10 @@ CASES = [
         ("eks",),
     ),
     ({"engine": "argocd", "tier": "enterprise", "forge": "gitlab"}, ("eks",)),
+    *(
+        ({"engine": engine, "tier": "small", "registry_mirror": "registry.acme.example"}, ("eks",))
+        for engine in ENGINES
+    ),
 ]
 each = pytest.mark.parametrize("case", range(len(CASES)))
 

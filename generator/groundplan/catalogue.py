@@ -155,6 +155,12 @@ def pulled(template: Template) -> tuple[Pulled, ...]:
     return tuple(found)
 
 
+def definition_sources(template: Template) -> tuple[str, ...]:
+    """The Git repositories that components take definitions from."""
+    sources = (said["git"] for said in component_data(template).values() if "git" in said)
+    return tuple(dict.fromkeys(source["repository"] for source in sources))
+
+
 def _without_expressions(file: Path) -> Any:
     text = _EXPRESSION.sub("null", file.read_text("utf-8"))
     return documents.load(text.encode(), file.name)

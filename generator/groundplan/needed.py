@@ -1,4 +1,4 @@
-"""The charts, images and Git sources that clusters pull to become what a repository says."""
+"""The charts, images and definitions that clusters pull to become what a repository says."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from groundplan.charts import merged
-from groundplan.gitops.scene import dig, is_mirror, maps
+from groundplan.gitops.scene import dig, is_mirror, maps, same_repository
 from groundplan.schemas import Missing
 
 if TYPE_CHECKING:
@@ -43,6 +43,8 @@ class Needed:
     """What needs it: charts, objects or units."""
     target: str = ""
     """Where clusters ask for it, without the version; empty when nothing moves it."""
+    paths: tuple[str, ...] = ()
+    """The folders of it that are needed; none for charts and images, which are needed whole."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -61,8 +63,12 @@ class Needs:
     unknown: tuple[Unknown, ...]
 
 
-def needs(repository: Repository, pulled: Iterable[Pulled] = ()) -> Needs:
+def needs(
+    repository: Repository, pulled: Iterable[Pulled] = (), published: Iterable[str] = ()
+) -> Needs:
     """Collect what every cluster of a repository pulls, each thing once.
+
+    The repositories that teams deliver from are the organisation's own and are left out.
 
     What a chart runs is taken from what is known of it; what the repository's own values say of
     images counts more. Images of other charts are read from the values that they are given, laid
@@ -72,28 +78,41 @@ def needs(repository: Repository, pulled: Iterable[Pulled] = ()) -> Needs:
     Args:
         repository: Whose clusters pull; its answers say which registry they ask, if not the usual.
         pulled: What is known of charts, and of Flux.
+        published: Git repositories whose definitions a registry may have as artifacts.
     """
     answers = repository.answers or {}
+    own = tuple(str(team.get("repository") or "") for team in maps(answers, "teams"))
     known = {(each.name, each.version): each for each in pulled}
     said = [
-        *_of_units((unit for c in repository.clusters for unit in c.units), known),
+        *_of_units((unit for c in repository.clusters for unit in c.units), known, own),
         *(each for one in repository.installations for each in _of_chart(one, known)),
     ]
     unknown = {each for each in said if isinstance(each, Unknown)}
     found = (each for each in said if isinstance(each, Needed))
     mirror = str(answers.get("registry_mirror") or "")
-    return Needs(tuple(_once(found, mirror, known.values())), tuple(sorted(unknown)))
+    charts = tuple(f"{one.repository}/{one.name}" for one in known.values() if one.repository)
+    return Needs(tuple(_once(found, mirror, charts, tuple(published))), tuple(sorted(unknown)))
 
 
-def _once(found: Iterable[Needed], mirror: str, known: Iterable[Pulled]) -> list[Needed]:
+def _once(
+    found: Iterable[Needed], mirror: str, charts: Iterable[str], repositories: Iterable[str]
+) -> list[Needed]:
     """Name each thing by where it is published, with all that need it."""
-    by: dict[Needed, set[str]] = {}
+    merged: dict[Needed, tuple[set[str], set[str]]] = {}
     for each in found:
-        by.setdefault(_published(replace(each, by=()), mirror, known), set()).update(each.by)
-    return sorted(replace(each, by=tuple(sorted(needing))) for each, needing in by.items())
+        thing = _published(replace(each, by=(), paths=()), mirror, charts, repositories)
+        by, paths = merged.setdefault(thing, (set(), set()))
+        by.update(each.by)
+        paths.update(each.paths)
+    return sorted(
+        replace(thing, by=tuple(sorted(by)), paths=tuple(sorted(paths)))
+        for thing, (by, paths) in merged.items()
+    )
 
 
-def _published(each: Needed, mirror: str, known: Iterable[Pulled]) -> Needed:
+def _published(
+    each: Needed, mirror: str, charts: Iterable[str], repositories: Iterable[str]
+) -> Needed:
     """Tell where something is published from where clusters ask for it."""
     if not mirror or each.kind == "git":
         return each
@@ -104,9 +123,11 @@ def _published(each: Needed, mirror: str, known: Iterable[Pulled]) -> Needed:
     source = usual if is_there and _REGISTRY.match(usual) else address
     if each.kind == "image":
         return replace(each, source=source, target=target)
-    charts = (f"{one.repository}/{one.name}" for one in known if one.repository)
+    target = f"oci://{target}"
+    if repository := next((one for one in repositories if is_mirror(source, one)), ""):
+        return replace(each, kind="git", source=repository, target=target)
     source = next((chart for chart in charts if is_mirror(source, chart)), f"oci://{source}")
-    return replace(each, source=source, target=f"oci://{target}")
+    return replace(each, source=source, target=target)
 
 
 def _whole(name: str) -> str:
@@ -119,12 +140,18 @@ def _whole(name: str) -> str:
 _Known = Mapping[tuple[str, str], "Pulled"]
 
 
-def _of_units(units: Iterable[Unit], known: _Known) -> Iterator[Needed | Unknown]:
+def _of_units(
+    units: Iterable[Unit], known: _Known, own: Iterable[str]
+) -> Iterator[Needed | Unknown]:
     for unit in units:
         for problem in unit.problems:
-            if problem.elsewhere is not None:
-                place = problem.elsewhere
-                yield Needed("git", place.repository, place.revision, (str(unit.id),))
+            if place := problem.elsewhere:
+                if any(same_repository(team, place.repository) for team in own):
+                    continue
+                kind = "artifact" if place.repository.startswith("oci://") else "git"
+                paths = (place.path,) if place.path else ()
+                by = (str(unit.id),)
+                yield Needed(kind, place.repository, place.revision, by, paths=paths)
             elif not problem.evaluated:
                 yield Unknown(str(unit.id), problem.message)
         for resource in unit.resources:

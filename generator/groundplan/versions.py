@@ -9,7 +9,7 @@ from groundplan import documents
 from groundplan.catalogue import component_data
 from groundplan.errors import UsageError
 from groundplan.gitops import load_clusters
-from groundplan.gitops.scene import same_repository
+from groundplan.gitops.scene import is_mirror
 from groundplan.posture import revisions
 from groundplan.repository import manifest_paths
 
@@ -82,7 +82,7 @@ def _of_unit(unit: Unit, known: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
                 name
                 for name, git in sources
                 if git
-                and same_repository(place.repository, git["repository"])
+                and is_mirror(place.repository, git["repository"])
                 and git["path"] == place.path
             )
             yield next(named, place.repository), place.revision

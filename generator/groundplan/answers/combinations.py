@@ -107,6 +107,10 @@ def _delivery(answers: Mapping[str, Any]) -> Iterator[Fault]:
         what = "nothing is pushed to a registry unless promotion is oci"
         fix = "leave artifact out, or choose promotion: oci"
         yield Fault(("artifact",), "answers.unused-artifact", what, fix)
+    for question, choice in (("registry_access", "account"), ("registry_authority", "own")):
+        if answers.get(question) == choice and not answers.get("registry_mirror"):
+            what, fix = "there is no registry to reach", f"leave {question} out, or name one"
+            yield Fault((question,), "answers.no-registry", what, fix)
 
 
 def _twice(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from groundplan.gitops.scene import is_mirror, same_repository
+from groundplan.gitops.scene import is_mirror
 from groundplan.schemas import lock
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def _components(place: Elsewhere) -> Iterator[LockedComponent]:
         known = component.git
         if (
             known is not None
-            and same_repository(place.repository, known.repository)
+            and is_mirror(place.repository, known.repository)
             and place.revision == component.version
             and place.path == known.path
         ):

@@ -30,7 +30,8 @@ def list_(path: Path, form: str, schemas: Path | None) -> int:
     """List every chart, image and Git source that the clusters of the repository at PATH pull.
 
     Each is named by where it is published and, when the repository has a registry_mirror, by where
-    clusters ask for it. Nothing is fetched or rendered. The exit code is 3 when something is needed
+    clusters ask for it; of a Git source the folders are named that the registry must have. Nothing
+    is fetched or rendered. The exit code is 3 when something is needed
     that the files do not name, such as the images of a chart that nobody has noted.
     """
     from groundplan import catalogue, template
@@ -38,7 +39,9 @@ def list_(path: Path, form: str, schemas: Path | None) -> int:
     from groundplan.needed import needs
     from groundplan.repository import load
 
-    found = needs(load(path, schemas=schemas), catalogue.pulled(template.locate()))
+    known = template.locate()
+    repository = load(path, schemas=schemas)
+    found = needs(repository, catalogue.pulled(known), catalogue.definition_sources(known))
     click.echo(_json(found) if form == "json" else _text(found))
     return ExitCode.NOT_EVALUATED if found.unknown else ExitCode.CLEAN
 
@@ -60,6 +63,8 @@ def _text(found: Needs) -> str:
 
 
 def _line(needed: Needed) -> str:
-    version = f"{'@' if needed.version.startswith('sha256:') else ':'}{needed.version}"
+    between = "@" if needed.version.startswith("sha256:") else ":"
+    version = f"{between}{needed.version}" if needed.version else ""
+    paths = "".join(f" {path}" for path in needed.paths)
     target = f" -> {needed.target}{version}" if needed.target else ""
-    return f"{needed.kind:<9} {needed.source}{version}{target}"
+    return f"{needed.kind:<9} {needed.source}{version}{paths}{target}"

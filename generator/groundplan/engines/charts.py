@@ -16,6 +16,7 @@ import tarfile
 import threading
 from typing import TYPE_CHECKING, Any
 
+from groundplan.gitops.scene import is_mirror
 from groundplan.schemas import lock
 
 if TYPE_CHECKING:
@@ -40,9 +41,9 @@ def definitions(component: str, schemas: SchemaStore) -> tuple[Mapping[str, Any]
 
 
 def source_definitions(repository: str, schemas: SchemaStore) -> tuple[Mapping[str, Any], ...]:
-    """The CRDs that lie in a folder of another Git repository, as far as they are stored."""
+    """The CRDs that lie in a folder of another repository, as far as they are stored."""
     known = (c for c in lock.load().components.values() if c.git is not None)
-    name = next((c.name for c in known if c.git and c.git.repository == repository), "")
+    name = next((c.name for c in known if c.git and is_mirror(repository, c.git.repository)), "")
     return definitions(name, schemas)
 
 

@@ -85,7 +85,8 @@ def serve(
         not_served = []
         for number, source in enumerate(_elsewhere(replaced)):
             if _write_source(repository, source, sources / f"source-{number}.git"):
-                addresses[source.repository] = f"{base}/source-{number}.git"
+                address = source.repository.removeprefix("oci://")
+                addresses[address] = f"{base}/source-{number}.git"
             else:
                 not_served.append(source.repository)
         own = str((repository.answers or {}).get("repository", ""))

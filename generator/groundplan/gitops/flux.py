@@ -221,11 +221,15 @@ def _unevaluated(resources: Iterable[Resource]) -> Iterator[Problem]:
             yield Problem("resource-set", message, resource.origin, "/spec", False)
 
 
+_REPOSITORIES = ("GitRepository", "OCIRepository")
+
+
 def _as_it_lies(unit: Resource, source: Resource) -> Elsewhere | None:
-    """The folder that a Kustomization takes unchanged from another Git repository."""
+    """The folder that a Kustomization takes unchanged from another repository."""
     spec = unit.body["spec"]
     changes = ("patches", "components", "namePrefix", "nameSuffix", "postBuild", "suspend")
-    if source.id.kind != "GitRepository" or any(spec.get(name) for name in changes):
+    copied = dig(source.body, "spec", "layerSelector", "operation") == "copy"
+    if source.id.kind not in _REPOSITORIES or copied or any(spec.get(name) for name in changes):
         return None
     match dig(source.body, "spec", "ref"):
         case {"tag": str(tag), **others} if not others:
