@@ -15,6 +15,7 @@ import yaml
 from click.testing import CliRunner
 
 from groundplan import catalogue, copier_adapter
+from groundplan.charts import merged
 from groundplan.cli import main
 from groundplan.errors import ExitCode
 from groundplan.template import Template
@@ -334,8 +335,9 @@ def test_every_chart_has_images_with_tags(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", sorted(set(WITH_CHART) - WITHOUT_IMAGES))
-def test_tags_are_those_that_the_chart_says(name: str) -> None:
-    chart = COMPONENTS[name]["chart"]
+def test_tags_are_those_that_the_chart_or_our_values_say(name: str) -> None:
+    chart, own = COMPONENTS[name]["chart"], f"components/{name}/values.yaml"
+    tree = next(tree for tree in map(repository, ENGINES) if own in tree.files)
     for image in COMPONENTS[name]["images"]:
         source, _, tag = image.partition(":")
         if source in NOT_IN_VALUES:
@@ -344,6 +346,8 @@ def test_tags_are_those_that_the_chart_says(name: str) -> None:
         if source in INNER:
             [inner] = [d for d in about["dependencies"] if d["name"] == INNER[source]]
             about, values = upstream(inner["name"], inner["version"])
+        else:
+            values = merged(values, one(tree, own))
         chosen = {str(tag) for tag in tags(values, source) if tag}
         default = f"v{about['appVersion']}" if name in PREFIXED else str(about["appVersion"])
         assert tag in (chosen or {default}), image
