@@ -347,7 +347,7 @@ def test_tags_are_those_that_the_chart_or_our_values_say(name: str) -> None:
             [inner] = [d for d in about["dependencies"] if d["name"] == INNER[source]]
             about, values = upstream(inner["name"], inner["version"])
         else:
-            values = merged(values, one(tree, own))
+            values = merged(values, parsed(tree, own)[0])
         chosen = {str(tag) for tag in tags(values, source) if tag}
         default = f"v{about['appVersion']}" if name in PREFIXED else str(about["appVersion"])
         assert tag in (chosen or {default}), image
