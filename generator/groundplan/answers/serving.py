@@ -33,6 +33,9 @@ GIB = 2**30
 IMAGES_FROM = "1.36"
 """The Kubernetes version from which every node mounts images as volumes."""
 _HUB = re.compile(r"hf://[A-Za-z0-9][\w.-]*/[\w.-]+@[0-9a-f]{40}", re.ASCII)
+_BUCKET = re.compile(
+    r"(s3|gs)://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[\w.=-]+)+@sha256:[0-9a-f]{64}", re.ASCII
+)
 _IMAGE = re.compile(r"oci://[a-z0-9.-]+(:[0-9]+)?(/[a-z0-9._-]+)+@sha256:[0-9a-f]{64}")
 _MODEL_NAME = re.compile(r"[a-z]([-a-z0-9]{0,38}[a-z0-9])?")
 
@@ -49,8 +52,8 @@ class Hardware:
     """What can be promised of a model: `latencies` and `availability`."""
     capacity: Mapping[str, tuple[str, ...]]
     """How nodes are paid for, by place."""
-    caches: tuple[str, ...]
-    """What weights can lie on, at any place."""
+    weights: Mapping[str, Mapping[str, Mapping[str, Any]]]
+    """What weights can lie on, by place and style; `fact` is what a cluster has to say for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +88,7 @@ def hardware(template: Template) -> Hardware:
         data("blueprints/model-server.yaml"),
         data("blueprints/model-rules.yaml"),
         {name: tuple(place.get("capacity") or ()) for name, place in places.items()},
-        tuple(sorted({style for place in places.values() for style in place.get("weights") or ()})),
+        {name: place.get("weights") or {} for name, place in places.items()},
     )
 
 
@@ -145,7 +148,8 @@ def serving_fields(known: Hardware) -> Mapping[str, Kind]:
     )
     access = among("namespace", "gateway", id="answers.not-an-access", what="access")
     attention = among("gqa", "mla", id="answers.not-an-attention", what="kind of attention")
-    cache = among(*known.caches, id="answers.not-a-cache", what="cache")
+    styles = sorted({style for place in known.weights.values() for style in place})
+    cache = among(*styles, id="answers.not-a-cache", what="cache")
     model = Record(
         {
             "name": Text(_model_name),
@@ -189,6 +193,9 @@ def unserved(answers: Mapping[str, Any], known: Hardware) -> Iterator[Fault]:
     for path, model in models:
         yield from _placed(path, model, named, answers)
         yield from _scaled(path, model, answers)
+        cluster = clusters.get(str(named.get(str(model.get("pool")), {}).get("cluster")))
+        if cluster is not None:
+            yield from _stored(path, model, cluster, known)
         yield from _started(path, model, named, known)
         yield from unmeasured(path, model, known.rules, answers.get("tier"))
     yield from _counted(models, pools, answers)
@@ -211,9 +218,12 @@ def _model_name(value: str) -> Wrong | None:
 
 def _source(value: str) -> Wrong | None:
     """What the weights are, not where the newest of them are."""
-    if _HUB.fullmatch(value) or _IMAGE.fullmatch(value):
+    if any(form.fullmatch(value) for form in (_HUB, _BUCKET, _IMAGE)):
         return None
-    fix = "write hf://ORG/NAME@COMMIT with 40 digits, or oci://HOST/PATH@sha256:DIGEST"
+    fix = (
+        "write hf://ORG/NAME@COMMIT with 40 digits, s3://BUCKET/PATH@sha256:DIGEST of its "
+        "SHA256SUMS, or oci://HOST/PATH@sha256:DIGEST"
+    )
     return "answers.floating-model", f"{shown(value)} does not say which weights these are", fix
 
 
@@ -276,15 +286,44 @@ def _placed(
     elif pool and pool.get("cluster") not in owners[namespace].get("clusters", [pool["cluster"]]):
         what = f"team {owners[namespace].get('name')} is not on {pool['cluster']}"
         yield Fault((*path, "pool"), "answers.team-not-there", what, "name a pool where it is")
-    if str(model.get("source")).startswith("oci:"):
-        if str(answers.get("kubernetes", IMAGES_FROM)) < IMAGES_FROM:
-            what = f"Kubernetes {answers['kubernetes']} does not mount images for everybody"
-            fix = f"choose kubernetes: {IMAGES_FROM}, or a source with hf://"
-            yield Fault((*path, "source"), "answers.images-not-mounted", what, fix)
-    elif (replicas := _most(model)) > 1:
+    kubernetes = str(answers.get("kubernetes", IMAGES_FROM))
+    if str(model.get("source")).startswith("oci:") and kubernetes < IMAGES_FROM:
+        what = f"Kubernetes {kubernetes} does not mount images for everybody"
+        fix = f"choose kubernetes: {IMAGES_FROM}, or a source with hf://"
+        yield Fault((*path, "source"), "answers.images-not-mounted", what, fix)
+
+
+def _stored(
+    path: Path, model: Mapping[str, Any], cluster: Mapping[str, Any], known: Hardware
+) -> Iterator[Fault]:
+    """Whether what a model's weights lie on is there, and can be had by all its servers."""
+    source, place = str(model.get("source")), str(cluster.get("place"))
+    offers = {
+        style
+        for style, offer in known.weights.get(place, {}).items()
+        if not offer.get("fact") or cluster.get(offer["fact"])
+    }
+    several = (replicas := _most(model)) > 1
+    wanted, image = model.get("cache"), source.startswith("oci:")
+    if source.startswith("gs:") and place != "gke":
+        what = f"{place} gives pods no identity that Google knows"
+        yield Fault((*path, "source"), "answers.bucket-out-of-reach", what, "copy it to s3://")
+    if wanted is None and several and not image and not offers & {"shared", "snapshot"}:
         what = f"{replicas} replicas would share a volume that one node can have"
         fix = "put the model in a registry (oci://), from which every node pulls it"
         yield Fault((*path, "replicas"), "answers.volume-shared", what, fix)
+    elif wanted == "volume" and several:
+        fix = "leave cache out, and the best that the place has is chosen"
+        what = f"{replicas} replicas cannot have a volume of one node"
+        yield Fault((*path, "cache"), "answers.volume-shared", what, fix)
+    elif wanted in {style for each in known.weights.values() for style in each} - offers:
+        what = f"{cluster.get('name')} has no cache {shown(wanted)}"
+        fix = f"use one of {', '.join(sorted(offers))}"
+        yield Fault((*path, "cache"), "answers.cache-not-there", what, fix)
+    elif wanted and image != (wanted == "image"):
+        what = f"{shown(source)} cannot come by the cache {shown(wanted)}"
+        fix = "image is for oci:// and the others are not"
+        yield Fault((*path, "cache"), "answers.cache-not-there", what, fix)
 
 
 def _scaled(path: Path, model: Mapping[str, Any], answers: Mapping[str, Any]) -> Iterator[Fault]:
