@@ -104,6 +104,12 @@ def read(every: Sequence[Rule], folder: Path) -> str:
     return done.stdout + done.stderr if done.returncode else ""
 
 
+def unread(queries: Sequence[str], folder: Path) -> set[str]:
+    """Those of some queries that promtool cannot read."""
+    said = read([{"record": f"r{n}", "expr": query} for n, query in enumerate(queries)], folder)
+    return {queries[int(number)] for number in re.findall(r'group "(\d+)", rule 1, "r', said)}
+
+
 def _promtool(*arguments: str) -> subprocess.CompletedProcess[str]:
     promtool = shutil.which("promtool")
     if promtool is None:

@@ -12,11 +12,16 @@ import pytest
 import yaml
 
 from groundplan import copier_adapter
+from groundplan.checks._objects import objects
+from groundplan.checks.queries import queries, series
+from groundplan.exporters import exporters
+from groundplan.repository import Repository
+from groundplan.schemas import default_charts, default_store
 from groundplan.template import Template
 from groundplan.tree import Tree
 from tests import promtool
 from tests.promtool import name, needed, question
-from tests.rendering import ENGINES, EVERYTHING, READY, ROOT
+from tests.rendering import ENGINES, EVERYTHING, READY, ROOT, parsed
 from tests.test_inference import EVALUATION, answers
 
 if TYPE_CHECKING:
@@ -153,3 +158,54 @@ def test_a_promise_alerts_by_how_fast_its_budget_burns(tmp_path: Path) -> None:
         for alert in PROMISES
     }
     assert promtool.tested(about, tmp_path) == ""
+
+
+@cache
+def asked_of_models() -> tuple[tuple[str, str], ...]:
+    """The queries of models and accelerators, wherever they are, with their objects."""
+    repository = Repository.of(
+        watched("flux"), schemas=default_store("1.37"), charts=default_charts()
+    )
+    return tuple(
+        (str(resource.id), query)
+        for resource in objects(repository)
+        if resource.id.namespace in ("chat", "monitoring")
+        for query, _ in queries(resource)
+    )
+
+
+def test_prometheus_reads_every_query_of_a_dashboard(tmp_path: Path) -> None:
+    dashboards = {query for whose, query in asked_of_models() if "ConfigMap" in whose}
+
+    assert len(dashboards) > 40
+    assert promtool.unread(sorted(dashboards), tmp_path) == set()
+
+
+def test_queries_of_models_name_just_what_is_exported_or_recorded() -> None:
+    exported = frozenset().union(*(exporter.known for exporter in exporters()))
+    recorded = {name(rule) for rule in every() if "record" in rule}
+
+    asked = frozenset().union(*(series(query) for _, query in asked_of_models()))
+    assert asked - exported - recorded == {"up", "model_evaluation_score"}
+
+
+def test_the_exporter_counts_what_rules_ask_for() -> None:
+    [counters] = [
+        document["data"]["counters.csv"]
+        for path in watched("flux").files
+        if path.endswith("dcgm-exporter/counters.yaml")
+        for document in parsed(watched("flux"), path)
+    ]
+    counted = {line.partition(",")[0] for line in counters.splitlines()}
+
+    asked = frozenset().union(*(series(query) for _, query in asked_of_models()))
+    assert {one for one in asked if one.startswith("DCGM_")} <= counted
+
+
+def test_names_are_those_of_the_versions_that_are_run() -> None:
+    versions = {exporter.name: exporter.version for exporter in exporters()}
+    server = yaml.safe_load((ROOT / "blueprints/model-server.yaml").read_text())
+    dcgm = (ROOT / "blueprints/components/dcgm-exporter.yaml").read_text()
+
+    assert versions["vllm"] == server["version"]
+    assert f"dcgm-exporter:{versions['dcgm']}-" in dcgm

@@ -1,4 +1,4 @@
-"""Queries about models: they name series that exist, and scale what can be scaled."""
+"""Metrics of models: pods are asked for them, and what scales models is asked well."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from groundplan.checks import Check
 from groundplan.checks._objects import PodOf, Rule, objects, pods
-from groundplan.exporters import exporters
+from groundplan.checks.queries import SCALED_OBJECT, triggers
+from groundplan.exporters import engines
 from groundplan.findings import Outcome, Passed, Severity, Skipped
 from groundplan.posture.pod_security_checks import items, mapping
 from groundplan.posture.selectors import box, selects
@@ -19,76 +20,13 @@ if TYPE_CHECKING:
     from groundplan.repository import Repository
     from groundplan.resources import Resource
 
-SCALED_OBJECT = ("keda.sh", "ScaledObject")
 _SCALED = r"^\s*(?:[\d.]+\s*[*/+-]\s*)?\(?\s*"
 _AGGREGATES = re.compile(rf"{_SCALED}(?:sum|avg|max|min|count|scalar)\b(?!\s*by)")
-_BOUND = re.compile(r'(\w+:\w+)_bucket\{[^}]*?le="([^"]+)"')
 _CALM_SECONDS = 300
 """The least that a model server waits before it is taken away again: it took minutes to load."""
 
 
-def queries(resource: Resource) -> Iterator[tuple[str, str]]:
-    """Walk the PromQL in an object, each with its place: rules, scalers and dashboards."""
-    body = resource.body
-    if resource.id.kind == "PrometheusRule":
-        for g, group in enumerate(map(mapping, items(mapping(body, "spec"), "groups"))):
-            for r, rule in enumerate(map(mapping, items(group, "rules"))):
-                yield str(rule.get("expr", "")), f"/spec/groups/{g}/rules/{r}/expr"
-    elif (resource.id.group, resource.id.kind) == SCALED_OBJECT:
-        for number, metadata in _triggers(body):
-            yield str(metadata.get("query", "")), f"/spec/triggers/{number}/metadata/query"
-    elif resource.id.kind == "ConfigMap":
-        for name, text in mapping(body, "data").items():
-            if name.endswith(".json") and '"panels"' in str(text):
-                yield str(text), f"/data/{name}"
-
-
-def _triggers(body: Mapping[str, Any]) -> Iterator[tuple[int, Mapping[str, Any]]]:
-    for number, trigger in enumerate(map(mapping, items(mapping(body, "spec"), "triggers"))):
-        if trigger.get("type") == "prometheus":
-            yield number, mapping(trigger, "metadata")
-
-
-def _dead(repository: Repository) -> Iterator[Outcome]:
-    """Find queries of series that an exporter no longer has."""
-    for resource in objects(repository):
-        for query, pointer in queries(resource):
-            for exporter in exporters():
-                for series in sorted(exporter.series(query)):
-                    yield _judge(repository, resource, pointer, series)
-
-
-def _judge(repository: Repository, resource: Resource, pointer: str, series: str) -> Outcome:
-    for exporter in exporters():
-        instead = exporter.replacement(series)
-        if instead is not None:
-            place = repository.locate(resource.origin, pointer)
-            message = f"{resource.id} asks for {series}, which {exporter.name} no longer has"
-            return DEAD.fail(message, place, resource.id, f"Ask for {instead}.")
-        if series in exporter.known:
-            return Passed()
-    return Skipped(series, "it is in no list of known series")
-
-
-def _unbounded(repository: Repository) -> Iterator[Outcome]:
-    """Find objectives at a bound that a histogram does not have."""
-    known = {name: bounds for one in exporters() for name, bounds in one.buckets.items() if bounds}
-    for resource in objects(repository):
-        for query, pointer in queries(resource):
-            for name, bound in _BOUND.findall(query.replace('\\"', '"')):
-                bounds = [str(float(one)) for one in known.get(name, ())]
-                if bounds and bound not in {*bounds, "+Inf"}:
-                    yield BOUND.fail(
-                        f'{resource.id} asks for le="{bound}" of {name}, which has no such bucket',
-                        repository.locate(resource.origin, pointer),
-                        resource.id,
-                        f"Use one of {', '.join(bounds)}, as written here.",
-                    )
-                elif bounds:
-                    yield Passed()
-
-
-def _selected(monitor: Resource, pod: PodOf) -> bool:
+def selected(monitor: Resource, pod: PodOf) -> bool:
     """Whether a PodMonitor looks at a pod, by its namespace and labels."""
     selector = mapping(monitor.body, "spec", "namespaceSelector")
     spaces = items(selector, "matchNames") or [monitor.id.namespace]
@@ -103,7 +41,7 @@ def _unmonitored(repository: Repository) -> Iterator[Outcome]:
     for monitor in objects(repository):
         if monitor.id.kind != "PodMonitor":
             continue
-        watched = [pod for pod in found if _selected(monitor, pod)]
+        watched = [pod for pod in found if selected(monitor, pod)]
         if not watched:
             yield Skipped("pod monitors", "the pods that they select are not in this repository")
             continue
@@ -133,8 +71,8 @@ def _stuck(body: Mapping[str, Any]) -> Iterator[Fault]:
         return
     own = [
         number
-        for number, metadata in _triggers(body)
-        if any(exporter.series(str(metadata.get("query"))) for exporter in exporters())
+        for number, metadata in triggers(body)
+        if any(engine.series(str(metadata.get("query"))) for engine in engines())
     ]
     if own and len(own) == len(items(spec, "triggers")):
         yield (
@@ -144,9 +82,9 @@ def _stuck(body: Mapping[str, Any]) -> Iterator[Fault]:
 
 
 def _many_series(body: Mapping[str, Any]) -> Iterator[Fault]:
-    for number, metadata in _triggers(body):
+    for number, metadata in triggers(body):
         query = str(metadata.get("query", ""))
-        if any(e.series(query) for e in exporters()) and not _AGGREGATES.match(query):
+        if any(engine.series(query) for engine in engines()) and not _AGGREGATES.match(query):
             yield (
                 f"/spec/triggers/{number}/metadata/query",
                 "may get several series",
@@ -154,17 +92,17 @@ def _many_series(body: Mapping[str, Any]) -> Iterator[Fault]:
 
 
 def _silent(body: Mapping[str, Any]) -> Iterator[Fault]:
-    for number, metadata in _triggers(body):
+    for number, metadata in triggers(body):
         ignored = str(metadata.get("ignoreNullValues", "true")).lower() == "true"
-        if ignored and any(e.series(str(metadata.get("query"))) for e in exporters()):
+        if ignored and any(engine.series(str(metadata.get("query"))) for engine in engines()):
             yield f"/spec/triggers/{number}/metadata", "takes a lost metric for no load at all"
 
 
 def _nervous(body: Mapping[str, Any]) -> Iterator[Fault]:
     if not any(
-        exporter.series(str(metadata.get("query")))
-        for _, metadata in _triggers(body)
-        for exporter in exporters()
+        engine.series(str(metadata.get("query")))
+        for _, metadata in triggers(body)
+        for engine in engines()
     ):
         return
     behaviour = mapping(
@@ -175,20 +113,6 @@ def _nervous(body: Mapping[str, Any]) -> Iterator[Fault]:
         yield "/spec", f"takes a model away after {window} s of less load"
 
 
-DEAD = Check(
-    "MET001",
-    "Queries about models name series that exist",
-    Severity.HIGH,
-    "Ask for the series that the engine has today.",
-    _dead,
-)
-BOUND = Check(
-    "MET002",
-    "Objectives lie at a bucket of their histogram",
-    Severity.HIGH,
-    "Choose a bound of the histogram and write it as Prometheus does.",
-    _unbounded,
-)
 UNMONITORED = Check(
     "MET003",
     "Every pod monitor reads a port that its pods have",
@@ -230,4 +154,4 @@ RULES = (
         _nervous,
     ),
 )
-CHECKS = (DEAD, BOUND, UNMONITORED, *(rule.check() for rule in RULES))
+CHECKS = (UNMONITORED, *(rule.check() for rule in RULES))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from groundplan import documents
 from groundplan.checks import Check
 from groundplan.checks._objects import ACCELERATOR, PodOf, objects, pods
-from groundplan.checks.model_metrics import queries
+from groundplan.checks.queries import queries
 from groundplan.costs import quantity
 from groundplan.findings import Location, Outcome, Passed, Severity
 from groundplan.posture.pod_security_checks import items, mapping

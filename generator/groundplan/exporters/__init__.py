@@ -21,7 +21,12 @@ class Exporter:
     """The metrics of one program."""
 
     name: str
+    version: str
+    """The release whose names these are."""
+    engine: bool
+    """Whether it serves models, so that it has metrics only while a server runs."""
     prefix: str
+    """What all of its names begin with; empty when nothing is common to them."""
     known: frozenset[str]
     """Series as queries name them, with the prefix."""
     removed: Mapping[str, str]
@@ -30,7 +35,9 @@ class Exporter:
     """The upper bounds of a histogram's buckets, without infinity; empty where unknown."""
 
     def series(self, query: str) -> frozenset[str]:
-        """The names in a query that begin with the prefix."""
+        """The names in a query that are its own."""
+        if not self.prefix:
+            return frozenset(name for name in self.known if name in query)
         return frozenset(re.findall(rf"{re.escape(self.prefix)}\w+", query))
 
     def replacement(self, series: str) -> str | None:
@@ -42,6 +49,11 @@ class Exporter:
         return None
 
 
+def engines() -> tuple[Exporter, ...]:
+    """Those that serve models."""
+    return tuple(exporter for exporter in exporters() if exporter.engine)
+
+
 @cache
 def exporters() -> tuple[Exporter, ...]:
     """Every exporter whose names are known."""
@@ -51,12 +63,14 @@ def exporters() -> tuple[Exporter, ...]:
 
 def _read(text: str) -> Exporter:
     said = documents.load(text)
-    prefix = said["prefix"]
+    prefix = said.get("prefix", "")
     histograms = said.get("histograms", {})
     known = {f"{name}{suffix}" for name in histograms for suffix in _SUFFIXES}
     known |= {f"{name}_total" for name in said.get("counters", ())} | {*said.get("gauges", ())}
     return Exporter(
         name=said["exporter"],
+        version=said["version"],
+        engine=said.get("engine", False),
         prefix=prefix,
         known=frozenset(prefix + name for name in known),
         removed={prefix + old: prefix + new for old, new in said.get("removed", {}).items()},
