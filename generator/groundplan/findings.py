@@ -52,10 +52,14 @@ class Finding:
     """Who mends it; empty where nobody was asked for."""
     affected_owner: str = ""
     """Who lives with it until then."""
+    known_as: str = ""
+    """A fingerprint of its own, where a place may have several findings of one check."""
 
     @property
     def fingerprint(self) -> str:
         """Stays the same when the file is moved, reformatted or reworded."""
+        if self.known_as:
+            return self.known_as
         subject = "/".join(self.resource.key) if self.resource else self.location.path
         text = f"{self.check_id}\x00{subject}\x00{self.location.pointer}"
         return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 import json
+from functools import cache
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from click.testing import CliRunner
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from groundplan.cli import main
 from groundplan.posture.comparison import Side, compare
+from groundplan.posture.exceptions.model import KIND
+from groundplan.posture.model import UNMANAGED, Change, Dimension, Verdict
+from groundplan.posture.owners import responsible
+from groundplan.resources import Origin, ResourceId
 from groundplan.tree import Tree
+
+if TYPE_CHECKING:
+    from groundplan.posture.owners import Owners
 
 UNIT = """\
 apiVersion: {api}
@@ -123,8 +134,8 @@ def test_the_first_step_counts(step: int) -> None:
 
 def test_nobody_is_an_answer_and_a_finding() -> None:
     assert judged()["fix"] == (
-        "platform",
-        "nobody is named, so whoever runs the clusters",
+        "team",
+        "the default of POD-009, as nobody is named",
         False,
     )
 
@@ -143,3 +154,45 @@ def test_reports_say_that_nobody_owns_it(tmp_path: object) -> None:
     assert "UNOWNED  Deployment shop/web: label it or its namespace groundplan.dev/owner" in text
     said = CliRunner().invoke(main, ["posture", "diff", *places, "--format", "json"]).stdout
     assert json.loads(said)["unowned"] == ["Deployment shop/web"]
+
+
+LABELLED = st.sampled_from(["", OWNER % "one", ID])
+
+
+@given(
+    dimension=st.sampled_from(Dimension),
+    detail=st.sampled_from(["", "level 1 by bind"]),
+    kind=st.sampled_from(["Deployment", "Namespace", "ClusterRole", KIND]),
+    namespace=st.sampled_from(["", "shop", "elsewhere"]),
+    name=st.sampled_from(["web", "shop", "unheard-of"]),
+    origin=st.sampled_from([None, Origin(""), Origin("apps/web.yaml"), Origin("gone.yaml")]),
+    gone=st.booleans(),
+    labels=st.tuples(LABELLED, LABELLED, LABELLED, LABELLED),
+    files=st.sampled_from([{}, RULES, {"catalog-info.yaml": CATALOGUE}]),
+)
+@settings(max_examples=300, deadline=None)
+def test_whatever_changed_there_is_an_owner_and_a_reason(**drawn: Any) -> None:
+    web, space, unit, project = drawn["labels"]
+    words = {"web": web, "namespace": space, "unit": unit, "project": project}
+    owners = owners_of(tuple(words.items()), tuple(drawn["files"].items()))
+    change = Change(
+        dimension=drawn["dimension"],
+        verdict=Verdict.WIDENED,
+        atom=UNMANAGED if drawn["dimension"] is Dimension.GITOPS else "hostPID is on",
+        subject=ResourceId("apps", "v1", drawn["kind"], drawn["namespace"], drawn["name"]),
+        origin=drawn["origin"],
+        pointer="",
+        detail=drawn["detail"],
+        gone=drawn["gone"],
+    )
+    for owner in responsible(change, owners, owners):
+        assert owner.name
+        assert owner.because
+        # A default is told apart from somebody who is named.
+        assert owner.known is not owner.because.endswith("as nobody is named")
+
+
+@cache
+def owners_of(words: tuple[tuple[str, str], ...], files: tuple[tuple[str, str], ...]) -> Owners:
+    side = Side.of(repository(wide=True, **dict(words), files=dict(files)))  # type: ignore[arg-type]
+    return side.owners_of("a")

@@ -34,13 +34,7 @@ command.add_command(fleet)
     default=Path(),
     help="The repository's folder.  [default: this one]",
 )
-@click.option(
-    "--format",
-    "form",
-    type=click.Choice(("text", "json", "markdown")),
-    default="text",
-    show_default=True,
-)
+@click.option("--format", "form", type=click.Choice(FORMATS), default="text", show_default=True)
 @click.option(
     "--fail-on",
     type=click.Choice(("widened", "never")),
@@ -56,14 +50,19 @@ def diff(base: str, head: str, repository: Path, form: str, fail_on: str) -> int
     """
     from groundplan.errors import ExitCode
     from groundplan.garbage import uncollected
-    from groundplan.posture import comparison, report, revisions
+    from groundplan.posture import comparison, outcomes, report, revisions
     from groundplan.posture.model import Verdict
+    from groundplan.report import Format, render
 
     with uncollected():
         sides = (comparison.Side.of(revisions.read(name, repository)) for name in (base, head))
         compared = comparison.compare(*sides)
     writers = {"text": report.text, "json": report.as_json, "markdown": report.markdown}
-    click.echo(writers[form](compared), nl=False)
+    if form in writers:
+        click.echo(writers[form](compared), nl=False)
+    else:
+        found = outcomes.of_comparison(compared, f"{base}..{head}")
+        click.echo(render(found, Format(form)), nl=False)
     if compared.of(Verdict.WIDENED) and fail_on == "widened":
         return ExitCode.FINDINGS
     return ExitCode.NOT_EVALUATED if compared.incomparable else ExitCode.CLEAN
@@ -71,9 +70,7 @@ def diff(base: str, head: str, repository: Path, form: str, fail_on: str) -> int
 
 @command.command("exceptions", short_help="List exceptions, with owner, age and end.")
 @click.argument("path", type=click.Path(path_type=Path), default=Path())
-@click.option(
-    "--format", "form", type=click.Choice(("text", "json")), default="text", show_default=True
-)
+@click.option("--format", "form", type=click.Choice(FORMATS), default="text", show_default=True)
 @click.option(
     "--today",
     type=click.DateTime(("%Y-%m-%d",)),
@@ -92,8 +89,10 @@ def exceptions(path: Path, form: str, today: datetime | None, write: bool) -> in
     from datetime import UTC, datetime
 
     from groundplan.errors import ExitCode
+    from groundplan.posture import outcomes
     from groundplan.posture.exceptions import component, history, reading, report, states
     from groundplan.posture.exceptions.suppressions import suppressions
+    from groundplan.report import Format, render
     from groundplan.repository import load
     from groundplan.writing import write_whole
 
@@ -109,8 +108,12 @@ def exceptions(path: Path, form: str, today: datetime | None, write: bool) -> in
         click.echo(
             f"{target} is written" + (f" without {', '.join(left)}" if left else ""), err=True
         )
-    writer = {"text": report.text, "json": report.as_json}[form]
-    click.echo(writer(standings, faults, day), nl=False)
+    writers = {"text": report.text, "json": report.as_json}
+    if form in writers:
+        click.echo(writers[form](standings, faults, day), nl=False)
+    else:
+        wrong = outcomes.of_exceptions(standings, faults, str(path))
+        click.echo(render(wrong, Format(form)), nl=False)
     return ExitCode.EXCEPTION if faults or any(s.failing for s in standings) else ExitCode.CLEAN
 
 

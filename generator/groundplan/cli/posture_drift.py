@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from groundplan.cli.check import FORMATS
+
 if TYPE_CHECKING:
     from datetime import datetime
 
@@ -35,13 +37,7 @@ if TYPE_CHECKING:
 @click.option("--live", is_flag=True, help="Compare a running cluster with what git declares.")
 @click.option("--context", default="", help="Of the kubeconfig.  [default: the current one]")
 @click.option("--cluster", metavar="NAME", help="Which cluster of the repository it is.")
-@click.option(
-    "--format",
-    "form",
-    type=click.Choice(("text", "json", "markdown")),
-    default="text",
-    show_default=True,
-)
+@click.option("--format", "form", type=click.Choice(FORMATS), default="text", show_default=True)
 @click.option(
     "--today",
     type=click.DateTime(("%Y-%m-%d",)),
@@ -93,8 +89,8 @@ def drift(  # noqa: PLR0913, PLR0917 - click passes each option by itself
         if live:
             from groundplan.posture.drift import cluster as running
 
-            return _show(running.drift(head, agreed, cluster, context, day), form)
-        return _show(repository.drift(head, agreed, place, day), form)
+            return _show(running.drift(head, agreed, cluster, context, day), form, path)
+        return _show(repository.drift(head, agreed, place, day), form, path)
 
 
 def _write(path: Path, place: str, base: str | None) -> int:
@@ -128,9 +124,14 @@ def _write(path: Path, place: str, base: str | None) -> int:
     return ExitCode.CLEAN
 
 
-def _show(found: Drift, form: str) -> int:
+def _show(found: Drift, form: str, path: Path) -> int:
+    from groundplan.posture import outcomes
     from groundplan.posture.drift import report
+    from groundplan.report import Format, render
 
     writers = {"text": report.text, "json": report.as_json, "markdown": report.markdown}
-    click.echo(writers[form](found), nl=False)
+    if form in writers:
+        click.echo(writers[form](found), nl=False)
+    else:
+        click.echo(render(outcomes.of_drift(found, str(path)), Format(form)), nl=False)
     return found.exit_code

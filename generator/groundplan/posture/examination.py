@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 from groundplan import checks
 from groundplan.admission.judging import Judge, Verdict
 from groundplan.findings import Failed, Finding, Outcome, Passed, Report, Result, Severity, Skipped
+from groundplan.posture.catalogue import UNOWNED
 from groundplan.posture.exceptions.model import State
-from groundplan.posture.owners import NOBODY, Owner, Owners
+from groundplan.posture.owners import NOBODY, Owners, of_policy
 from groundplan.posture.pod_security_checks import mapping
 from groundplan.posture.rules import TENANT
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
     from groundplan.gitops.model import Cluster
     from groundplan.posture.exceptions.states import Standing
+    from groundplan.posture.owners import Owner
     from groundplan.posture.rules import Rule
     from groundplan.repository import Repository
     from groundplan.resources import Resource, ResourceId
@@ -55,7 +57,7 @@ def examine(
         _Bench(repository, cluster, Owners.read(repository.tree, cluster), standings)
         for cluster in repository.clusters
     ]
-    said = {rule.id: (*_checked(rule, benches), *_about(rule, standings)) for rule in rules}
+    said = {rule.id: (*_checked(rule, benches), *about_exceptions(rule, standings)) for rule in rules}
     said |= _admitted([rule for rule in rules if rule.policy], benches)
     return Report(tuple(Result(rule.id, rule.title, said[rule.id]) for rule in rules), subject)
 
@@ -64,6 +66,7 @@ def _admitted(rules: Sequence[Rule], benches: Sequence[_Bench]) -> dict[str, tup
     """What the API server would say of every object, by policy."""
     said: dict[str, dict[Outcome, None]] = {rule.id: {} for rule in rules}
     passed = dict.fromkeys(said, 0)
+    by_id = {rule.id: rule for rule in rules}
     judge = Judge()
     policies = [rule.policy for rule in rules if rule.policy]
     by_name = {policy.name: rule for policy, rule in zip(policies, rules, strict=True)}
@@ -73,9 +76,12 @@ def _admitted(rules: Sequence[Rule], benches: Sequence[_Bench]) -> dict[str, tup
             outcome = bench.outcome(rule, verdict)
             if isinstance(outcome, Passed):
                 passed[rule.id] += 1
-            else:
-                # Clusters share files: the same fault is said once.
-                said[rule.id][outcome] = None
+                continue
+            # Clusters share files: the same fault is said once.
+            said[rule.id][outcome] = None
+            nobody = said.keys() & {UNOWNED} and bench.unowned(by_id[UNOWNED], verdict, outcome)
+            if nobody:
+                said[UNOWNED][nobody] = None
     return {name: (*outcomes, Passed(passed[name])) for name, outcomes in said.items()}
 
 
@@ -146,9 +152,27 @@ class _Bench:
 
     def _owner(self, rule: Rule, resource: Resource | None, path: str) -> Owner:
         """Who mends something: whoever owns the object or the file, else whoever the rule names."""
-        nobody = NOBODY if rule.owner == "platform" else rule.owner
         named = self.owners.of(resource) if resource else None
-        return named or self.owners.of_path(path) or Owner(nobody, "nobody is named", known=False)
+        return named or self.owners.of_path(path) or of_policy(rule.id, rule.owner)
+
+    def unowned(self, rule: Rule, verdict: Verdict, outcome: Outcome) -> Failed | None:
+        """Say that whoever mends something is not named, where that is so."""
+        source = verdict.candidate.source
+        known = self._owner(rule, source, source.origin.path).known
+        if known or not isinstance(outcome, Failed) or outcome.finding.check_id == rule.id:
+            return None
+        return Failed(
+            Finding(
+                check_id=rule.id,
+                message=f"{source.id}: nobody is named who mends what is found here",
+                severity=rule.severity,
+                location=self.repository.locate(source.origin, ""),
+                remediation="Label it or its namespace groundplan.dev/owner.",
+                resource=source.id,
+                fix_owner=rule.owner,
+                affected_owner=rule.owner,
+            )
+        )
 
     def outcome(self, rule: Rule, verdict: Verdict) -> Outcome:
         """What comes of a verdict."""
@@ -186,7 +210,7 @@ class _Bench:
         )
 
 
-def _about(rule: Rule, standings: Sequence[Standing]) -> Iterator[Outcome]:
+def about_exceptions(rule: Rule, standings: Sequence[Standing]) -> Iterator[Outcome]:
     """What a policy about exceptions says of each."""
     for standing in standings if rule.states else ():
         exception = standing.exception

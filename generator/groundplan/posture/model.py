@@ -32,6 +32,10 @@ class Dimension(StrEnum):
     GITOPS = "gitops"
 
 
+UNMANAGED = "is on the cluster and not in git"
+"""What is said of an object that nobody reviews."""
+
+
 @dataclass(frozen=True, slots=True)
 class State:
     """All objects of one cluster at one revision."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from groundplan.documents import parse
+from groundplan.posture.catalogue import ENTRIES, check_of
 from groundplan.posture.exceptions.model import KIND
 from groundplan.posture.exceptions.reading import read
 from groundplan.posture.pod_security_checks import mapping
@@ -26,7 +27,7 @@ LABELS = ("groundplan.dev/owner", "a8r.io/owner", "owner")
 ARGO = "argoproj.io"
 _BACKSTAGE = "backstage.io/kubernetes-id"
 NOBODY = "platform"
-"""Who is asked when nobody else is named."""
+"""Who mends what no policy has a default owner for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,8 +182,14 @@ def responsible(change: Change, base: Owners, head: Owners) -> tuple[Owner, Owne
             return explicit, explicit
     affected = _affected(change, base, head)
     fix = _changed(change, change.origin, base, head) if change.origin else affected
-    fix = fix or Owner(NOBODY, "nobody is named, so whoever runs the clusters", known=False)
+    check = check_of(change)
+    fix = fix or of_policy(check, ENTRIES[check].owner)
     return fix, affected or replace(fix, because=f"nobody else is named; {fix.because}")
+
+
+def of_policy(policy: str, owner: str) -> Owner:
+    """The owner that a policy has for what nobody else owns, the last resort."""
+    return Owner(owner, f"the default of {policy}, as nobody is named", known=False)
 
 
 def _owner(resource: Resource | None, base: Owners, head: Owners) -> Owner | None:

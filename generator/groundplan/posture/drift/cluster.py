@@ -15,7 +15,7 @@ from groundplan.posture.drift.baseline import Remembered
 from groundplan.posture.drift.belonging import belongs
 from groundplan.posture.drift.judging import Drift, judge
 from groundplan.posture.drift.projection import SILENT, objects, projected
-from groundplan.posture.model import Change, Dimension, Verdict
+from groundplan.posture.model import UNMANAGED, Change, Dimension, Verdict
 from groundplan.posture.owners import responsible
 from groundplan.resources import Origin, ResourceId
 
@@ -25,8 +25,6 @@ if TYPE_CHECKING:
     from groundplan.posture.drift.kubectl import Kind
     from groundplan.resources import Resource
     from groundplan.tree import Tree
-
-EXTRA = "is on the cluster and not in git"
 
 
 def drift(tree: Tree, agreed: Tree, name: str | None, context: str, today: date) -> Drift:
@@ -115,7 +113,7 @@ def _unmanaged(resource: Resource, cluster: str, owned: Side) -> Judged:
     change = Change(
         dimension=Dimension.GITOPS,
         verdict=Verdict.WIDENED,
-        atom=EXTRA,
+        atom=UNMANAGED,
         subject=resource.id,
         origin=None,
         pointer="",

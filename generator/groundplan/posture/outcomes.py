@@ -1,0 +1,158 @@
+"""Comparisons, drift and exceptions as the outcomes that every report format takes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from groundplan.findings import Failed, Finding, Location, Passed, Report, Result, Severity, Skipped
+from groundplan.posture.catalogue import (
+    AGREED,
+    ENTRIES,
+    ESCALATION,
+    OF_DIMENSION,
+    UNKNOWN,
+    UNOWNED,
+    UNREAD,
+    check_of,
+)
+from groundplan.posture.examination import STATES, about_exceptions
+from groundplan.posture.model import Verdict
+from groundplan.posture.owners import NOBODY
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from groundplan.findings import Outcome
+    from groundplan.posture.comparison import Comparison, Gap, Judged
+    from groundplan.posture.drift.judging import Drift
+    from groundplan.posture.exceptions.reading import Fault
+    from groundplan.posture.exceptions.states import Standing
+
+_MENDED = "Take it back, or agree to it: write the baseline anew, or an approval."
+
+
+def of_comparison(comparison: Comparison, subject: str = "") -> Report:
+    """Give what widened, and what nobody can compare; a narrowing is nothing to mend."""
+    return _report(_compared(comparison), comparison, subject)
+
+
+def of_drift(drift: Drift, subject: str = "") -> Report:
+    """Give what nobody agreed to; what is approved or could not be read says so."""
+    return _report((*_compared(drift.comparison), *_judged(drift)), drift.comparison, subject)
+
+
+def of_exceptions(
+    standings: Sequence[Standing], faults: Sequence[Fault], subject: str = ""
+) -> Report:
+    """Give what is wrong with exceptions themselves."""
+    wrong = tuple(_fault(fault) for fault in faults) or (Passed(len(standings)),)
+    results = (
+        Result(AGREED, ENTRIES[AGREED].title, wrong),
+        Result(STATES, "Exceptions are in order", tuple(about_exceptions(standings))),
+    )
+    return Report(results, subject)
+
+
+def _report(said: Iterable[tuple[str, Outcome]], comparison: Comparison, subject: str) -> Report:
+    by_check: dict[str, dict[Outcome, None]] = {}
+    for check, outcome in said:
+        by_check.setdefault(check, {})[outcome] = None
+    compared = {OF_DIMENSION[dimension] for dimension in comparison.evaluated}
+    results = []
+    for check, entry in ENTRIES.items():
+        outcomes = tuple(by_check.get(check, ()))
+        if not outcomes and check in compared | {ESCALATION}:
+            outcomes = (Passed(len(comparison.clusters)),)
+        if outcomes:
+            results.append(Result(check, entry.title, outcomes))
+    return Report(tuple(results), subject)
+
+
+def _compared(comparison: Comparison) -> Iterator[tuple[str, Outcome]]:
+    for judged in comparison.of(Verdict.WIDENED, Verdict.INCOMPARABLE):
+        yield check_of(judged.change), _change(judged)
+    for gap in comparison.gaps:
+        yield UNKNOWN, _gap(gap)
+    for judged in comparison.unowned:
+        yield UNOWNED, _unowned(judged)
+    for dimension, reason in comparison.not_evaluated.items():
+        yield OF_DIMENSION[dimension], Skipped(dimension, reason)
+
+
+def _judged(drift: Drift) -> Iterator[tuple[str, Outcome]]:
+    for one in drift.approved:
+        by = one.approval
+        reason = f"approved by {by.approver}, {by.ticket}, until {by.expires}"
+        yield check_of(one.judged.change), Skipped(str(one.judged.change.subject), reason)
+    for fault in drift.faults:
+        yield AGREED, _fault(fault)
+    for path in drift.pending:
+        yield AGREED, Skipped(path, "differs from what was agreed to, and counts once it is merged")
+    for kind, reason in drift.unread.items():
+        yield UNREAD, Skipped(kind, reason)
+
+
+def _change(judged: Judged) -> Failed:
+    change = judged.change
+    where = f" on {', '.join(judged.clusters)}" if judged.clusters else ""
+    detail = f" ({change.detail})" if change.detail else ""
+    word = "cannot be compared: " if change.verdict is Verdict.INCOMPARABLE else ""
+    whose = f"{judged.fix.name} mends it ({judged.fix.because})"
+    return Failed(
+        Finding(
+            check_id=check_of(judged.change),
+            message=f"{change.subject}: {word}{change.atom}{detail}{where}",
+            severity=Severity.MEDIUM if word else Severity.HIGH,
+            location=judged.location,
+            remediation=f"{_MENDED} {whose}; {judged.affected.name} is affected.",
+            resource=change.subject,
+            fix_owner=judged.fix.name,
+            affected_owner=judged.affected.name,
+            known_as=change.fingerprint,
+        )
+    )
+
+
+def _gap(gap: Gap) -> Failed:
+    where = f"{gap.cluster}: " if gap.cluster else ""
+    return Failed(
+        Finding(
+            check_id=UNKNOWN,
+            message=f"{where}{gap.subject}: {gap.reason}",
+            severity=Severity.MEDIUM,
+            location=gap.location,
+            remediation="Look at what it makes on both sides; nothing here can say it.",
+            fix_owner=NOBODY,
+            affected_owner=NOBODY,
+        )
+    )
+
+
+def _unowned(judged: Judged) -> Failed:
+    subject = judged.change.subject
+    return Failed(
+        Finding(
+            check_id=UNOWNED,
+            message=f"{subject}: nobody is named who owns it",
+            severity=Severity.MEDIUM,
+            location=judged.location,
+            remediation="Label it or its namespace groundplan.dev/owner, or add it to CODEOWNERS.",
+            resource=subject,
+            fix_owner=judged.fix.name,
+            affected_owner=judged.affected.name,
+        )
+    )
+
+
+def _fault(fault: Fault) -> Failed:
+    return Failed(
+        Finding(
+            check_id=AGREED,
+            message=fault.message,
+            severity=Severity.HIGH,
+            location=Location(fault.location.path, fault.location.line, fault.location.pointer),
+            remediation="Write it as the page on posture shows; until then it excepts nothing.",
+            fix_owner=NOBODY,
+            affected_owner=NOBODY,
+        )
+    )
