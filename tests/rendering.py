@@ -31,6 +31,7 @@ EVERYTHING: dict[str, Any] = {
     "progressive_delivery": "argo-rollouts",
     "policy_reports": "kyverno",
     "long_term_metrics": "thanos",
+    "posture_scan": f"registry.acme.example/platform/posture-scan@sha256:{'0123456789abcdef' * 4}",
     "image_signatures": [
         {
             "images": "ghcr.io/acme/**",

@@ -55,6 +55,7 @@ VALUES: dict[str, dict[str, Any]] = {
     "domain": {UNSAID: None, "deep": "platform.acme.co.uk"},
     "sops_recipient": {UNSAID: None, "given": "age1" + "q" * 58},
     "artifact": {UNSAID: None, "with a port": "oci://registry.acme.example:5000/platform/all"},
+    "posture_scan": {UNSAID: None, "given": EVERYTHING["posture_scan"]},
     "registry_mirror": {UNSAID: None, "given": "registry.acme.example/mirror"},
     "clusters": {
         **{place: [{**CLUSTERS[place], "name": "production"}] for place in PLACES},
@@ -151,6 +152,7 @@ def test_only_answers_that_contradict_each_other_are_refused_together() -> None:
         "secrets=sops, sops_recipient=unsaid",
         *(f"promotion={way}, artifact=with a port" for way in ("branch", "trunk")),
         *(f"tier=small, {question}={chosen[question]}" for question in small),
+        "tier=small, posture_scan=given",
         *(f"tier={tier}, long_term_metrics=thanos" for tier in ("small", "growing")),
         *(f"tier={tier}, image_signatures=asked for" for tier in ("small", "growing")),
         "practices=nobody on call, accepted_risks=unsaid",

@@ -14,7 +14,7 @@ from groundplan.cli import main
 from groundplan.errors import ExitCode
 from groundplan.posture import revisions
 from groundplan.posture.comparison import Side
-from groundplan.posture.drift.kubectl import ALWAYS
+from groundplan.posture.drift.live import ALWAYS
 from groundplan.process import Command
 from groundplan.runners import kubeconfig
 from groundplan.runners.apiserver import ADMINISTRATOR, SCHEDULER, running

@@ -80,6 +80,7 @@ def test_defaults_give_the_small_tier_with_flux_on_one_cluster(tmp_path: Path) -
         (SIGNED | {"signers": [SIGNERS[0] | {"public_key": "mDME"}]}, "has no public_key"),
         (SIGNED | {"signers": [SIGNERS[0], SIGNERS[0]]}, "Two signers have the same id"),
         (SIGNED | {"signers": SIGNERS}, 'of the team "payments", which has no repository'),
+        ({"tier": "growing", "posture_scan": "acme/scan:1"}, "is no image by digest"),
         ({"clusters": []}, "Give a list with at least one cluster"),
         ({"clusters": [CLUSTERS["kind"]] * 2}, "Two clusters have the same name"),
         ({"clusters": [CLUSTERS["kind"] | {"place": "moon"}]}, 'Cluster "laptop" has no place'),

@@ -185,9 +185,15 @@ def load(path: Path, *, kubernetes: str | None = None, schemas: Path | None = No
         UsageError: `check.no-such-path` when there is no such folder, `check.kubernetes` when
             nothing is known of the version.
     """
+    return of_tree(Tree.read(path), kubernetes=kubernetes, schemas=schemas)
+
+
+def of_tree(
+    tree: Tree, *, kubernetes: str | None = None, schemas: Path | None = None
+) -> Repository:
+    """The same of files that are in memory already."""
     if kubernetes is not None:
         kubernetes = _minor(kubernetes)
-    tree = Tree.read(path)
     answers = _answers(tree)
     answered = str(answers.get("kubernetes")) if answers else ""
     version = kubernetes or (answered if VERSION.fullmatch(answered) else _versions()[-1])

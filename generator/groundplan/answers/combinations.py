@@ -18,6 +18,7 @@ TIERS_WITH = {
     "traces": ("growing", "enterprise"),
     "progressive_delivery": ("growing", "enterprise"),
     "policy_reports": ("growing", "enterprise"),
+    "posture_scan": ("growing", "enterprise"),
     "long_term_metrics": ("enterprise",),
     "image_signatures": ("enterprise",),
 }
@@ -90,7 +91,7 @@ def _tiers(answers: Mapping[str, Any]) -> Iterator[Fault]:
     tier = answers.get("tier")
     for question, tiers in TIERS_WITH.items():
         choice = answers.get(question, "none")
-        if tier in tiers or choice in ("none", []) or "#{" in str(choice):
+        if tier in tiers or choice in ("none", [], "") or "#{" in str(choice):
             continue
         what = f"{shown(choice)} has no effect in the tier {tier}"
         fix = f"leave {question} out, or choose tier: {tiers[0]}"

@@ -107,6 +107,7 @@ _REPOSITORY = re.compile(
     re.ASCII,  # an https address with a user in it may have a token there
 )
 _ARTIFACT = re.compile(r"oci://[\w.-]+(:\d+)?(/[a-z0-9]+([._-]+[a-z0-9]+)*)+", re.ASCII)
+_DIGEST = re.compile(r"[0-9a-f]{64}")
 _REGISTRY = re.compile(
     r"(?=[^/]*[.:])[a-z0-9]([-a-z0-9.]*[a-z0-9])?(:[0-9]{1,5})?(/[a-z0-9]+([._-]+[a-z0-9]+)*)*",
     re.ASCII,
@@ -270,6 +271,15 @@ def registry(value: str) -> Wrong | None:
         return None
     fix = "write HOST or HOST/PATH in lower case, without oci:// or a tag"
     return "answers.not-a-registry", f"{shown(value)} is no registry", fix
+
+
+def pinned(value: str) -> Wrong | None:
+    """An image that nobody can change any more."""
+    name, _, digest = value.partition("@sha256:")
+    if "/" in name and _REGISTRY.fullmatch(name) and _DIGEST.fullmatch(digest):
+        return None
+    fix = "write HOST/PATH@sha256:DIGEST, without a tag"
+    return "answers.not-pinned", f"{shown(value)} is no image by digest", fix
 
 
 def contact(value: str) -> Wrong | None:

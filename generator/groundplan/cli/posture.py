@@ -10,6 +10,7 @@ import click
 from groundplan.cli.check import FORMATS, SEVERITIES
 from groundplan.cli.posture_drift import drift
 from groundplan.cli.posture_fleet import fleet
+from groundplan.cli.posture_scan import scan
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -22,6 +23,7 @@ def command() -> None:
 
 command.add_command(drift)
 command.add_command(fleet)
+command.add_command(scan)
 
 
 @command.command("diff", short_help="Compare what two revisions allow.")

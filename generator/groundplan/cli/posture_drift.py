@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -87,9 +88,14 @@ def drift(  # noqa: PLR0913, PLR0917 - click passes each option by itself
         head = revisions.read(str(path), path)
         agreed = revisions.read(base, path) if base else head
         if live:
+            from groundplan.posture.comparison import Side
             from groundplan.posture.drift import cluster as running
+            from groundplan.posture.drift import kubectl
 
-            return _show(running.drift(head, agreed, cluster, context, day), form, path)
+            git = Side.of(head)
+            owned = Side.of(agreed) if base else git
+            read = partial(kubectl.read, context=context)
+            return _show(running.drift(git, owned, cluster, read, day), form, path)
         return _show(repository.drift(head, agreed, place, day), form, path)
 
 

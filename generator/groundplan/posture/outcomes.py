@@ -33,12 +33,13 @@ _MENDED = "Take it back, or agree to it: write the baseline anew, or an approval
 
 def of_comparison(comparison: Comparison, subject: str = "") -> Report:
     """Give what widened, and what nobody can compare; a narrowing is nothing to mend."""
-    return _report(_compared(comparison), comparison, subject)
+    return Report(tuple(_results(_compared(comparison), comparison)), subject)
 
 
 def of_drift(drift: Drift, subject: str = "") -> Report:
     """Give what nobody agreed to; what is approved or could not be read says so."""
-    return _report((*_compared(drift.comparison), *_judged(drift)), drift.comparison, subject)
+    said = (*_compared(drift.comparison), *_judged(drift))
+    return Report(tuple(_results(said, drift.comparison)), subject)
 
 
 def of_exceptions(
@@ -46,26 +47,47 @@ def of_exceptions(
 ) -> Report:
     """Give what is wrong with exceptions themselves."""
     wrong = tuple(_fault(fault) for fault in faults) or (Passed(len(standings)),)
-    results = (
-        Result(AGREED, ENTRIES[AGREED].title, wrong),
-        Result(STATES, "Exceptions are in order", tuple(about_exceptions(standings))),
-    )
-    return Report(results, subject)
+    return Report((Result(AGREED, ENTRIES[AGREED].title, wrong), _states(standings)), subject)
 
 
-def _report(said: Iterable[tuple[str, Outcome]], comparison: Comparison, subject: str) -> Report:
+def of_scan(
+    drift: Drift, standings: Sequence[Standing], faults: Sequence[Fault], subject: str = ""
+) -> Report:
+    """Give the drift of a cluster together with what is wrong with exceptions."""
+    wrong = ((AGREED, _fault(fault)) for fault in faults)
+    said = (*_compared(drift.comparison), *_judged(drift), *wrong)
+    return Report((*_results(said, drift.comparison), _states(standings)), subject)
+
+
+def _states(standings: Sequence[Standing]) -> Result:
+    return Result(STATES, "Exceptions are in order", tuple(about_exceptions(standings)))
+
+
+def _results(said: Iterable[tuple[str, Outcome]], comparison: Comparison) -> Iterator[Result]:
+    """Group outcomes by check; where not all was read or compared, nothing has passed."""
     by_check: dict[str, dict[Outcome, None]] = {}
     for check, outcome in said:
         by_check.setdefault(check, {})[outcome] = None
-    compared = {OF_DIMENSION[dimension] for dimension in comparison.evaluated}
-    results = []
+    unknown = [
+        f"{outcome.subject} ({outcome.reason})" if isinstance(outcome, Skipped) else "a difference"
+        for check in (UNREAD, UNKNOWN)
+        for outcome in by_check.get(check, ())
+        if isinstance(outcome, Skipped | Failed)
+    ]
+    compared = {OF_DIMENSION[dimension] for dimension in comparison.evaluated} | {ESCALATION}
     for check, entry in ENTRIES.items():
         outcomes = tuple(by_check.get(check, ()))
-        if not outcomes and check in compared | {ESCALATION}:
-            outcomes = (Passed(len(comparison.clusters)),)
+        if not outcomes and check in compared:
+            outcomes = (_quiet(comparison, unknown),)
         if outcomes:
-            results.append(Result(check, entry.title, outcomes))
-    return Report(tuple(results), subject)
+            yield Result(check, entry.title, outcomes)
+
+
+def _quiet(comparison: Comparison, unknown: Sequence[str]) -> Outcome:
+    if unknown:
+        reason = f"nothing was found, but not all is known: {', '.join(dict.fromkeys(unknown))}"
+        return Skipped(", ".join(comparison.clusters), reason)
+    return Passed(len(comparison.clusters))
 
 
 def _compared(comparison: Comparison) -> Iterator[tuple[str, Outcome]]:

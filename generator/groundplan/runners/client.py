@@ -13,7 +13,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self
 
 from groundplan.errors import ToolError
-from groundplan.runners.connection import HOST, Connection
+from groundplan.runners.connection import Connection
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -85,6 +85,7 @@ class Endpoint:
     token: str = ""
     client_certificate: Path | None = None
     """Says who asks where there is no token; its file holds the key too."""
+    host: str = "127.0.0.1"
 
 
 class Client:
@@ -98,7 +99,9 @@ class Client:
         deadline: float = float("inf"),
         timeout: float = REQUEST_TIMEOUT,
     ) -> None:
-        self._port = endpoint.port
+        self._host, self._port = endpoint.host, endpoint.port
+        # An address of IPv6 stands in brackets.
+        self._named = f"[{endpoint.host}]" if ":" in endpoint.host else endpoint.host
         # Trusts this certificate and no other. create_default_context would add strict rules that
         # the server's self-signed certificate does not follow.
         self._tls = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -165,7 +168,7 @@ class Client:
 
     def _call(self, request: Request) -> Answer:
         head = (
-            f"{request.method} {request.path} HTTP/1.1\r\nHost: {HOST}\r\n"
+            f"{request.method} {request.path} HTTP/1.1\r\nHost: {self._named}\r\n"
             f"{self._authorization}"
             f"Accept: {request.accept}\r\nContent-Type: {request.content_type}\r\n"
         )
@@ -186,7 +189,8 @@ class Client:
         """This thread's connection."""
         kept: Connection | None = getattr(self._local, "connection", None)
         if kept is None:
-            kept = self._local.connection = Connection(self._port, self._tls, self._timeout)
+            kept = Connection(self._host, self._port, self._tls, self._timeout)
+            self._local.connection = kept
             self._connections.append(kept)
         return kept
 

@@ -13,8 +13,6 @@ if TYPE_CHECKING:
     import ssl
     from typing import BinaryIO
 
-HOST = "127.0.0.1"
-
 
 class Connection:
     """A connection that is opened when it is first used.
@@ -22,7 +20,8 @@ class Connection:
     Every method raises `OSError` when the server is not there or does not keep to the protocol.
     """
 
-    def __init__(self, port: int, tls: ssl.SSLContext, timeout: float) -> None:
+    def __init__(self, host: str, port: int, tls: ssl.SSLContext, timeout: float) -> None:
+        self._host = host
         self._port = port
         self._tls = tls
         self._timeout = timeout
@@ -36,9 +35,9 @@ class Connection:
         length of the body.
         """
         if self._socket is None:
-            raw = socket.create_connection((HOST, self._port), self._timeout)
+            raw = socket.create_connection((self._host, self._port), self._timeout)
             raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            self._socket = self._tls.wrap_socket(raw, server_hostname=HOST)
+            self._socket = self._tls.wrap_socket(raw, server_hostname=self._host)
             self._stream = self._socket.makefile("rb")
         length = b"Content-Length: %d\r\n\r\n" % len(body)
         self._socket.sendall(b"".join((head, length, body)))

@@ -10,10 +10,11 @@ from groundplan.errors import UsageError
 from groundplan.findings import Location
 from groundplan.gitops.model import Cluster, Unit
 from groundplan.posture.comparison import Judged, Side, compare
-from groundplan.posture.drift import approvals, kubectl
+from groundplan.posture.drift import approvals
 from groundplan.posture.drift.baseline import Remembered
 from groundplan.posture.drift.belonging import belongs
 from groundplan.posture.drift.judging import Drift, judge
+from groundplan.posture.drift.live import ALWAYS
 from groundplan.posture.drift.projection import SILENT, objects, projected
 from groundplan.posture.model import UNMANAGED, Change, Dimension, Verdict
 from groundplan.posture.owners import responsible
@@ -22,29 +23,27 @@ from groundplan.resources import Origin, ResourceId
 if TYPE_CHECKING:
     from datetime import date
 
-    from groundplan.posture.drift.kubectl import Kind
+    from groundplan.posture.drift.live import Kind, Reader
     from groundplan.resources import Resource
-    from groundplan.tree import Tree
 
 
-def drift(tree: Tree, agreed: Tree, name: str | None, context: str, today: date) -> Drift:
+def drift(git: Side, owned: Side, name: str | None, read: Reader, today: date) -> Drift:
     """Compare what runs with what git declares.
 
     Args:
-        tree: The repository.
-        agreed: Where approvals and owners are read.
+        git: The repository.
+        owned: Where approvals and owners are read; may be the same.
         name: Which of its clusters; it may be left out when there is only one.
-        context: Of the kubeconfig; empty for the current one.
+        read: Reads the cluster.
         today: The day by which approvals end.
 
     Raises:
         UsageError: `posture.no-such-cluster`.
         ToolError: The cluster cannot be read.
     """
-    git = Side.of(tree)
     cluster = _chosen(git, name)
     declared = _declared(git, cluster)
-    live = kubectl.read((*kubectl.ALWAYS, *sorted({_kind(r) for r in declared})), context)
+    live = read((*ALWAYS, *sorted({_kind(r) for r in declared})))
     unknown = {kind[::2] for kind in live.unread}
     known = [r for r in declared if (r.id.group, r.id.kind) not in unknown]
     managed = {resource.id.key: resource.origin for resource in declared}
@@ -56,14 +55,13 @@ def drift(tree: Tree, agreed: Tree, name: str | None, context: str, today: date)
         for r in live.resources
         if not whose.get(r.id.key)
     ]
-    owned = Side.of(agreed) if agreed is not tree else git
     found = compare(
         _side(git, owned, cluster, known),
         _side(git, owned, cluster, list(objects(kept))),
     )
     unmanaged = (_unmanaged(r, cluster.name, owned) for r in extra if not whose[r.id.key])
     listed = tuple(judged for judged in unmanaged if judged.change.subject.kind != "ServiceAccount")
-    accepted, faults = approvals.read(agreed.files)
+    accepted, faults = approvals.read(owned.tree.files)
     judged = judge(replace(found, changes=(*found.changes, *listed)), accepted, today)
     counted = Counter(sorted(filter(None, whose.values())))
     reasons = {f"{kind} ({group or 'core'})": why for (group, _, kind), why in live.unread.items()}

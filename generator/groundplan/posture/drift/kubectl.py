@@ -3,46 +3,20 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from groundplan.errors import ToolError
+from groundplan.posture.drift.live import FORBIDDEN, Live, resource
 from groundplan.process import Command
-from groundplan.resources import Origin, Resource
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
 
-Kind = tuple[str, str, str]
-"""Group, version and kind."""
+    from groundplan.posture.drift.live import Kind
+    from groundplan.resources import Resource
 
-_RBAC = ("Role", "RoleBinding", "ClusterRole", "ClusterRoleBinding")
-_ADMISSION = (
-    "ValidatingAdmissionPolicy",
-    "ValidatingAdmissionPolicyBinding",
-    "ValidatingWebhookConfiguration",
-    "MutatingWebhookConfiguration",
-)
-ALWAYS: tuple[Kind, ...] = (
-    *(("", "v1", kind) for kind in ("Namespace", "ServiceAccount", "Pod")),
-    *(("apps", "v1", kind) for kind in ("DaemonSet", "Deployment", "ReplicaSet", "StatefulSet")),
-    *(("batch", "v1", kind) for kind in ("CronJob", "Job")),
-    ("networking.k8s.io", "v1", "NetworkPolicy"),
-    *(("rbac.authorization.k8s.io", "v1", kind) for kind in _RBAC),
-    *(("admissionregistration.k8s.io", "v1", kind) for kind in _ADMISSION),
-)
-"""Kinds that are read whether git has such objects or not."""
 _TIMEOUT = 60.0
 _FIX = "install kubectl, and see that `kubectl get namespaces` works with this context"
-
-
-@dataclass(frozen=True, slots=True)
-class Live:
-    """What was read."""
-
-    resources: tuple[Resource, ...]
-    unread: Mapping[Kind, str]
-    """Kinds that nothing is known of, and why."""
 
 
 def read(kinds: Iterable[Kind], context: str = "") -> Live:
@@ -78,15 +52,10 @@ def _get(kind: Kind, context: str) -> list[Resource] | str:
         raise
     if done.code == 0:
         items = json.loads(done.text)["items"]
-        return [_resource(body) for body in items]
+        return [resource(body) for body in items]
     said = done.stderr.decode("utf-8", "replace").strip()
     if "(Forbidden)" in said:
-        return "reading it is forbidden"
+        return FORBIDDEN
     if "doesn't have a resource type" in said or "no matches for kind" in said:
         return []
     raise ToolError("cluster.unreadable", said[-500:], where=context or "kubectl", fix=_FIX)
-
-
-def _resource(body: Mapping[str, object]) -> Resource:
-    named = Resource.of(body, Origin(""))
-    return Resource(named.id, body, Origin(f"live: {named.id}"))
