@@ -6,12 +6,17 @@ import hashlib
 import http.server
 import io
 import json
+import shutil
+import subprocess
 import tarfile
 import threading
-from contextlib import contextmanager
+import time
+import urllib.request
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import yaml
 from click.testing import CliRunner
 
 from groundplan.cli import main
@@ -19,7 +24,7 @@ from groundplan.errors import ExitCode
 from groundplan.posture.comparison import Side
 from groundplan.posture.drift.live import ALWAYS
 from groundplan.posture.drift.projection import SILENT, projected
-from groundplan.runners.apiserver import ADMINISTRATOR, ApiServer, Binaries, running
+from groundplan.runners.apiserver import ADMINISTRATOR, ApiServer, Binaries, running, unused_port
 from groundplan.runners.client import Answer, Client, Endpoint, Request
 from groundplan.runners.definitions import define
 from groundplan.schemas import default_store
@@ -234,9 +239,10 @@ def test_what_may_not_be_read_is_not_evaluated_and_nothing_passes(cluster: Scann
         cluster.send(Request("PUT", path, {**now, "rules": role["rules"]}))
     assert found(report, "pass") == {}
     skipped = found(report, "skip")
-    reason = "not evaluated: NetworkPolicy (networking.k8s.io): reading it is forbidden"
-    assert skipped["RUN-004", ""]["message"] == reason
-    assert "NetworkPolicy (networking.k8s.io)" in skipped["NET-007", ""]["message"]
+    kind = "NetworkPolicy (networking.k8s.io)"
+    reason = f"not evaluated: {kind}: reading it is forbidden"
+    assert skipped["RUN-004", kind]["message"] == reason
+    assert kind in skipped["NET-007", "prod"]["message"]
 
 
 REPORTS = "/apis/openreports.io/v1alpha1/clusterreports"
@@ -327,3 +333,47 @@ def test_it_is_there_by_answer_only(engine: str) -> None:
     for container in [*pod["containers"], *pod.get("initContainers", [])]:
         assert "@sha256:" in container["image"]
         assert container["securityContext"]["readOnlyRootFilesystem"] is True
+
+
+@pytest.mark.cluster
+def test_kube_state_metrics_makes_series_of_the_report(cluster: Scanned, tmp_path: Path) -> None:
+    ksm = shutil.which("kube-state-metrics")
+    if ksm is None:
+        pytest.skip("kube-state-metrics is not installed; `go build k8s.io/kube-state-metrics/v2`")
+    values = one(
+        rendered("flux", "enterprise", ("kind",)), "components/kube-prometheus-stack/values.yaml"
+    )
+    config = tmp_path / "config.yaml"
+    config.write_text(yaml.safe_dump(values["kube-state-metrics"]["customResourceState"]["config"]))
+    ports = [str(unused_port()) for _ in range(2)]
+    words = [ksm, f"--kubeconfig={cluster.access}", "--host=127.0.0.1", f"--port={ports[0]}"]
+    words += ["--telemetry-host=127.0.0.1", f"--telemetry-port={ports[1]}"]
+    words += ["--custom-resource-state-only", f"--custom-resource-state-config-file={config}"]
+    cluster.apply(OPEN)
+    try:
+        cluster.report()
+        with subprocess.Popen(words, stderr=subprocess.DEVNULL) as running_beside:
+            try:
+                lines = scraped(f"http://127.0.0.1:{ports[0]}/metrics", "posture_scan_result{")
+            finally:
+                running_beside.terminate()
+    finally:
+        cluster.call("delete", "networkpolicy", "debug", "--namespace=shop")
+    stray = [line for line in lines if 'subject="NetworkPolicy shop/debug"' in line]
+    assert len(stray) == 1
+    for label in ('policy="RUN-003"', 'result="fail"', 'owner="shop"', 'namespace="shop"'):
+        assert label in stray[0]
+    assert stray[0].endswith(" 1")
+    (when,) = [line for line in lines if line.startswith("posture_scan_timestamp_seconds{")]
+    assert time.time() - float(when.rpartition(" ")[2]) < 600
+
+
+def scraped(url: str, wanted: str) -> list[str]:
+    """The lines of a metrics page, once it has what is wanted."""
+    give_up = time.monotonic() + 60
+    text = ""
+    while wanted not in text and time.monotonic() < give_up:
+        time.sleep(0.5)
+        with suppress(OSError), urllib.request.urlopen(url, timeout=5) as answer:  # noqa: S310
+            text = answer.read().decode()
+    return text.splitlines()

@@ -99,6 +99,8 @@ def _results(
         properties = {"cluster": cluster, "namespace": NAME}
         if isinstance(outcome, Failed):
             properties |= _properties(outcome.finding, namespaces)
+        elif isinstance(outcome, Skipped | Errored):
+            properties["subject"] = outcome.subject
         yield {"policy": result.check_id} | said | {"properties": properties}
 
 
