@@ -7,17 +7,20 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import yaml
 from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from groundplan.cli import main
+from groundplan.posture.catalogue import ENTRIES, ESCALATION, STRAY
 from groundplan.posture.comparison import Side, compare
 from groundplan.posture.exceptions.model import KIND
-from groundplan.posture.model import UNMANAGED, Change, Dimension, Verdict
+from groundplan.posture.model import Change, Dimension, Verdict
 from groundplan.posture.owners import responsible
 from groundplan.resources import Origin, ResourceId
 from groundplan.tree import Tree
+from tests.rendering import BLUEPRINTS
 
 if TYPE_CHECKING:
     from groundplan.posture.owners import Owners
@@ -161,7 +164,7 @@ LABELLED = st.sampled_from(["", OWNER % "one", ID])
 
 @given(
     dimension=st.sampled_from(Dimension),
-    detail=st.sampled_from(["", "level 1 by bind"]),
+    policy=st.sampled_from(["", ESCALATION, STRAY, "NET-009"]),
     kind=st.sampled_from(["Deployment", "Namespace", "ClusterRole", KIND]),
     namespace=st.sampled_from(["", "shop", "elsewhere"]),
     name=st.sampled_from(["web", "shop", "unheard-of"]),
@@ -178,12 +181,13 @@ def test_whatever_changed_there_is_an_owner_and_a_reason(**drawn: Any) -> None:
     change = Change(
         dimension=drawn["dimension"],
         verdict=Verdict.WIDENED,
-        atom=UNMANAGED if drawn["dimension"] is Dimension.GITOPS else "hostPID is on",
+        atom="hostPID is on",
         subject=ResourceId("apps", "v1", drawn["kind"], drawn["namespace"], drawn["name"]),
         origin=drawn["origin"],
         pointer="",
-        detail=drawn["detail"],
+        detail="",
         gone=drawn["gone"],
+        policy=drawn["policy"],
     )
     for owner in responsible(change, owners, owners):
         assert owner.name
@@ -196,3 +200,11 @@ def test_whatever_changed_there_is_an_owner_and_a_reason(**drawn: Any) -> None:
 def owners_of(words: tuple[tuple[str, str], ...], files: tuple[tuple[str, str], ...]) -> Owners:
     side = Side.of(repository(wide=True, **dict(words), files=dict(files)))  # type: ignore[arg-type]
     return side.owners_of("a")
+
+
+def test_what_is_found_is_called_as_the_policy_is() -> None:
+    policies = (yaml.safe_load(path.read_text()) for path in (BLUEPRINTS / "policies").iterdir())
+    said = {policy["id"]: (policy["title"], policy["owner"]) for policy in policies}
+    ours = {check: tuple(entry) for check, entry in ENTRIES.items() if check in said}
+    assert ours == {check: said[check] for check in ours}
+    assert set(ENTRIES) - set(ours) == {"DIFF-001", "RUN-003", "RUN-004"}

@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 
 SCANNERS = frozenset({"kubescape-operator", "trivy-operator", "kyverno", "gatekeeper"})
 """Charts whose controllers look at what runs again and again."""
-DRIFT = re.compile(r"argocd_app_info|flux_resource_info|gotk_resource_info|gotk_reconcile")
+DRIFT = re.compile(
+    r"argocd_app_info|flux_resource_info|gotk_resource_info|gotk_reconcile|posture_scan_result"
+)
 """Metrics that say whether a cluster is as git has it."""
 
 

@@ -91,7 +91,7 @@ def exceptions(path: Path, form: str, today: datetime | None, write: bool) -> in
     from datetime import UTC, datetime
 
     from groundplan.errors import ExitCode
-    from groundplan.posture import outcomes
+    from groundplan.posture import examination, outcomes
     from groundplan.posture.exceptions import component, history, reading, report, states
     from groundplan.posture.exceptions.suppressions import suppressions
     from groundplan.report import Format, render
@@ -114,7 +114,8 @@ def exceptions(path: Path, form: str, today: datetime | None, write: bool) -> in
     if form in writers:
         click.echo(writers[form](standings, faults, day), nl=False)
     else:
-        wrong = outcomes.of_exceptions(standings, faults, str(path))
+        policies = examination.policies(repository)
+        wrong = outcomes.of_exceptions(policies, standings, faults, str(path))
         click.echo(render(wrong, Format(form)), nl=False)
     return ExitCode.EXCEPTION if faults or any(s.failing for s in standings) else ExitCode.CLEAN
 
@@ -151,12 +152,11 @@ def check(  # noqa: PLR0913, PLR0917 - click passes each option by itself
     """
     from datetime import UTC, datetime
 
-    from groundplan import template
     from groundplan.cli.check import exit_code, show
     from groundplan.errors import ExitCode
     from groundplan.findings import Severity
     from groundplan.garbage import uncollected
-    from groundplan.posture import examination, rules
+    from groundplan.posture import examination
     from groundplan.posture.exceptions import history, reading, states
     from groundplan.report import Format, render
     from groundplan.repository import load
@@ -166,9 +166,7 @@ def check(  # noqa: PLR0913, PLR0917 - click passes each option by itself
         repository = load(path)
         declared, _ = reading.read(repository.tree.files)
         standings = states.standings(repository, declared, history.ages(path), day)
-        level = tier or str((repository.answers or {}).get("tier", "growing"))
-        teams = examination.has_teams(repository)
-        known = rules.rules(template.locate().root, level, teams=teams)
+        known = examination.policies(repository, tier)
         report = examination.examine(repository, known, standings, str(path))
         report = examination.owned_by(report, owner) if owner else report
         show(render(report, Format(form)), form)

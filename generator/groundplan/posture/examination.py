@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from groundplan import checks
+from groundplan import checks, template
 from groundplan.admission.judging import Judge, Verdict
 from groundplan.findings import Failed, Finding, Outcome, Passed, Report, Result, Severity, Skipped
 from groundplan.posture.catalogue import UNOWNED
@@ -13,6 +13,7 @@ from groundplan.posture.exceptions.model import State
 from groundplan.posture.owners import NOBODY, Owners, of_policy
 from groundplan.posture.pod_security_checks import mapping
 from groundplan.posture.rules import TENANT
+from groundplan.posture.rules import rules as built_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -46,6 +47,12 @@ def has_teams(repository: Repository) -> bool:
     )
 
 
+def policies(repository: Repository, tier: str | None = None) -> tuple[Rule, ...]:
+    """The built-in policies of a tier, or of the one that the repository is of."""
+    level = tier or str((repository.answers or {}).get("tier", "growing"))
+    return built_in(template.locate().root, level, teams=has_teams(repository))
+
+
 def examine(
     repository: Repository, rules: Sequence[Rule], standings: Sequence[Standing], subject: str = ""
 ) -> Report:
@@ -57,7 +64,9 @@ def examine(
         _Bench(repository, cluster, Owners.read(repository.tree, cluster), standings)
         for cluster in repository.clusters
     ]
-    said = {rule.id: (*_checked(rule, benches), *about_exceptions(rule, standings)) for rule in rules}
+    said = {
+        rule.id: (*_checked(rule, benches), *about_exceptions(rule, standings)) for rule in rules
+    }
     said |= _admitted([rule for rule in rules if rule.policy], benches)
     return Report(tuple(Result(rule.id, rule.title, said[rule.id]) for rule in rules), subject)
 

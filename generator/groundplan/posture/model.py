@@ -32,10 +32,6 @@ class Dimension(StrEnum):
     GITOPS = "gitops"
 
 
-UNMANAGED = "is on the cluster and not in git"
-"""What is said of an object that nobody reviews."""
-
-
 @dataclass(frozen=True, slots=True)
 class State:
     """All objects of one cluster at one revision."""
@@ -61,6 +57,8 @@ class Change:
     """Through which objects, and how sure. May name files and change without meaning change."""
     gone: bool = False
     """Whether the place is in the old revision, because the new one has nothing there."""
+    policy: str = ""
+    """The policy that it breaks, where that is not the one of its dimension."""
 
     @property
     def fingerprint(self) -> str:

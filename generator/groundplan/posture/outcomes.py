@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from groundplan.findings import Failed, Finding, Location, Passed, Report, Result, Severity, Skipped
@@ -15,7 +16,7 @@ from groundplan.posture.catalogue import (
     UNREAD,
     check_of,
 )
-from groundplan.posture.examination import STATES, about_exceptions
+from groundplan.posture.examination import about_exceptions
 from groundplan.posture.model import Verdict
 from groundplan.posture.owners import NOBODY
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from groundplan.posture.drift.judging import Drift
     from groundplan.posture.exceptions.reading import Fault
     from groundplan.posture.exceptions.states import Standing
+    from groundplan.posture.rules import Rule
 
 _MENDED = "Take it back, or agree to it: write the baseline anew, or an approval."
 
@@ -43,24 +45,26 @@ def of_drift(drift: Drift, subject: str = "") -> Report:
 
 
 def of_exceptions(
-    standings: Sequence[Standing], faults: Sequence[Fault], subject: str = ""
+    rules: Sequence[Rule], standings: Sequence[Standing], faults: Sequence[Fault], subject: str = ""
 ) -> Report:
-    """Give what is wrong with exceptions themselves."""
-    wrong = tuple(_fault(fault) for fault in faults) or (Passed(len(standings)),)
-    return Report((Result(AGREED, ENTRIES[AGREED].title, wrong), _states(standings)), subject)
+    """Give what the policies about exceptions say of each; a fault is an exception from nothing."""
+    results = []
+    for rule in rules:
+        if rule.states:
+            wrong = (_fault(fault) for fault in faults if rule.id == AGREED)
+            said = (*wrong, *about_exceptions(rule, standings))
+            results.append(Result(rule.id, rule.title, said))
+    return Report(tuple(results), subject)
 
 
-def of_scan(
-    drift: Drift, standings: Sequence[Standing], faults: Sequence[Fault], subject: str = ""
-) -> Report:
-    """Give the drift of a cluster together with what is wrong with exceptions."""
-    wrong = ((AGREED, _fault(fault)) for fault in faults)
-    said = (*_compared(drift.comparison), *_judged(drift), *wrong)
-    return Report((*_results(said, drift.comparison), _states(standings)), subject)
-
-
-def _states(standings: Sequence[Standing]) -> Result:
-    return Result(STATES, "Exceptions are in order", tuple(about_exceptions(standings)))
+def together(drift: Report, exceptions: Report) -> Report:
+    """Give the drift of a cluster and what is wrong with exceptions as one report."""
+    by_id = {result.check_id: result for result in drift.results}
+    for result in exceptions.results:
+        known = by_id.get(result.check_id)
+        outcomes = (*(known.outcomes if known else ()), *result.outcomes)
+        by_id[result.check_id] = replace(result, outcomes=outcomes)
+    return Report(tuple(by_id.values()), drift.subject)
 
 
 def _results(said: Iterable[tuple[str, Outcome]], comparison: Comparison) -> Iterator[Result]:

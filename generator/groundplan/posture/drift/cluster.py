@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from groundplan.errors import UsageError
 from groundplan.findings import Location
 from groundplan.gitops.model import Cluster, Unit
+from groundplan.posture.catalogue import STRAY
 from groundplan.posture.comparison import Judged, Side, compare
 from groundplan.posture.drift import approvals
 from groundplan.posture.drift.baseline import Remembered
@@ -16,7 +17,7 @@ from groundplan.posture.drift.belonging import belongs
 from groundplan.posture.drift.judging import Drift, judge
 from groundplan.posture.drift.live import ALWAYS
 from groundplan.posture.drift.projection import SILENT, objects, projected
-from groundplan.posture.model import UNMANAGED, Change, Dimension, Verdict
+from groundplan.posture.model import Change, Dimension, Verdict
 from groundplan.posture.owners import responsible
 from groundplan.resources import Origin, ResourceId
 
@@ -111,11 +112,12 @@ def _unmanaged(resource: Resource, cluster: str, owned: Side) -> Judged:
     change = Change(
         dimension=Dimension.GITOPS,
         verdict=Verdict.WIDENED,
-        atom=UNMANAGED,
+        atom="is on the cluster and not in git",
         subject=resource.id,
         origin=None,
         pointer="",
         detail="nobody reviews it, and no engine removes it",
+        policy=STRAY,
     )
     owners = owned.owners_of(cluster)
     fix, affected = responsible(change, owners, owners)

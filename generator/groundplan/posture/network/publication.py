@@ -121,4 +121,5 @@ def _change(
         pointer=pointer,
         detail="" if same else f"by {resource.id}",
         gone=verdict is Verdict.NARROWED,
+        policy="NET-009",
     )

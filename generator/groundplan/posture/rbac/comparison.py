@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
+from groundplan.posture.catalogue import ESCALATION
 from groundplan.posture.model import Change, Dimension, State, Verdict
 from groundplan.posture.pod_security_checks import mapping
 from groundplan.posture.rbac.access import Access, Grant, Principal, role_key
@@ -202,7 +204,8 @@ def _closures(won: Grants, before: Side, after: Side) -> Iterator[Change]:
             if not any((group, gain.words) in said for group in principal.groups):
                 place = _reason(principal, gain, won, before, after)
                 detail = f"level 1 by {gain.way}" if gain.way else "level 1"
-                yield _change(Verdict.WIDENED, gain.words, principal.id, place, detail)
+                found = _change(Verdict.WIDENED, gain.words, principal.id, place, detail)
+                yield replace(found, policy=ESCALATION)
 
 
 def _reason(principal: Principal, gain: Gain, won: Grants, before: Side, after: Side) -> Place:

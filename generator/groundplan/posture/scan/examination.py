@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from groundplan.posture import outcomes
+from groundplan.posture import examination, outcomes
 from groundplan.posture.comparison import Side
 from groundplan.posture.drift import cluster as running
 from groundplan.posture.exceptions import reading, states
@@ -39,7 +39,9 @@ def scan(
     here = [one for one in declared if cluster in (one.scope.clusters or (cluster,))]
     # How old they are, only git's history knows, which is not fetched.
     standings = states.standings(repository, here, {}, today)
-    report = outcomes.of_scan(drift, standings, faults, cluster)
+    policies = examination.policies(repository)
+    wrong = outcomes.of_exceptions(policies, standings, faults)
+    report = outcomes.together(outcomes.of_drift(drift, cluster), wrong)
     return report, _namespaces(side, cluster)
 
 
