@@ -316,7 +316,7 @@ def test_its_role_reads_every_kind_that_git_declares(engine: str) -> None:
 def plural(kind: str) -> str:
     """As Kubernetes' own and every definition here form it."""
     name = kind.lower()
-    if name.endswith("y"):
+    if name.endswith("y") and name[-2] not in "aeiou":
         return f"{name[:-1]}ies"
     return f"{name}es" if name.endswith("ss") else f"{name}s"
 
