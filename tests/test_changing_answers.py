@@ -17,6 +17,7 @@ from groundplan.updates import checkout, dangers, renders, transitions
 from groundplan.updates.dangers import Danger, Fate
 from tests import releases
 from tests.gitops_trees import flux, gotk_sync
+from tests.rendering import ENGINES
 from tests.test_update import carry, commit, edit, files, render  # noqa: F401 - a fixture
 
 if TYPE_CHECKING:
@@ -147,6 +148,24 @@ def test_changed_answers_give_what_a_fresh_render_of_them_gives(
     assert done.exit_code == ExitCode.CLEAN, done.output
     assert before[what[0]] != answers(platform)[what[0]]
     assert files(platform) == fresh(platform, tmp_path)
+
+
+WALK = ("growing", "enterprise", "small", "enterprise", "growing", "small")
+"""From a small platform, by every way from one tier to another."""
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_from_every_tier_and_engine_to_every_other(engine: str, tmp_path: Path) -> None:
+    folder = commit(render("v2.0.0", tmp_path / "platform", engine=engine))
+    other = next(one for one in ENGINES if one != engine)
+    changes = [*(("promote", tier) for tier in WALK), ("set", "engine", other)]
+
+    for step, change in enumerate(changes):
+        done = run(*change, "--path", folder, "--allow-removals")
+
+        assert done.exit_code == ExitCode.CLEAN, done.output
+        commit(folder)
+        assert files(folder) == fresh(folder, tmp_path / str(step))
 
 
 def test_a_pool_and_a_model_come_and_go(tmp_path: Path) -> None:

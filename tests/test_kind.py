@@ -56,14 +56,17 @@ def test_says_what_to_do_without_a_client(tmp_path):
 
 
 @pytest.mark.kind
-def test_the_cluster_goes_when_the_command_is_killed(engine):
+def test_the_cluster_and_its_keys_go_when_the_command_is_killed(engine, tmp_path):
     root = str(EXAMPLES / "laptop" / "repository")
     words = ["verify", root, "--on", "kind", "--name", f"{PREFIX}-killed", "--kubernetes", "1.37"]
     argv = [sys.executable, "-m", "groundplan", *words]
-    with subprocess.Popen(argv, stderr=subprocess.DEVNULL) as process:
+    env = {**os.environ, "TMPDIR": str(tmp_path)}
+    with subprocess.Popen(argv, stderr=subprocess.DEVNULL, env=env) as process:
         eventually(lambda: nodes() or process.poll() is not None, 300)
+        assert list(tmp_path.glob("groundplan-*/create.log"))
         process.kill()
     eventually(lambda: not nodes(), 120)
+    eventually(lambda: not list(tmp_path.glob("groundplan-*/create.log")), 60)
 
 
 @pytest.mark.kind

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import tempfile
 import time
 from dataclasses import dataclass
@@ -68,8 +69,10 @@ def running(
         ToolError: `kind.create`, or later from the client `kind.ended`.
     """
     with contextlib.ExitStack() as stack:
-        folder = tempfile.TemporaryDirectory(prefix="groundplan-", ignore_cleanup_errors=True)
-        home = Path(stack.enter_context(folder))
+        home = Path(tempfile.mkdtemp(prefix="groundplan-"))
+        # It will hold the cluster's keys, so it goes even when this process is killed.
+        removal = Command(("rm", "-r", "-f", str(home)))
+        stack.enter_context(afterwards(removal, Path(os.devnull)))
         exists = wanted.name in clusters(wanted.kind)
         if not (exists or wanted.keep):
             deletion = _deletion(wanted.kind, wanted.name)
