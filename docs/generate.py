@@ -239,6 +239,16 @@ def checks() -> str:
     return reference.render(registry())
 
 
+def estimates() -> str:
+    """What others measured, beside what is estimated."""
+    from groundplan import documents, template
+    from groundplan.answers.serving import hardware
+    from groundplan.report import estimates
+
+    published = documents.load((ROOT / "tests/published.yaml").read_bytes(), "published.yaml")
+    return estimates.render(published, hardware(template.locate()))
+
+
 def pages() -> Iterator[tuple[Path, str]]:
     """Each generated page and what it must hold."""
     yield DOCS / "reference/commands.md", commands()
@@ -247,6 +257,7 @@ def pages() -> Iterator[tuple[Path, str]]:
     yield DOCS / "reference/components.md", components()
     yield DOCS / "reference/tiers.md", tiers()
     yield DOCS / "reference/policies.md", policies()
+    yield DOCS / "reference/inference-estimates.md", estimates()
 
 
 def dead_links() -> Iterator[str]:

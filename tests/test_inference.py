@@ -7,11 +7,14 @@ import os
 import re
 import subprocess
 import time
+from dataclasses import asdict
+from math import ceil
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from groundplan import checks, copier_adapter, documents
+from groundplan.answers.caches import cold_start, style_of
 from groundplan.answers.serving import hardware, memory
 from groundplan.errors import AnswersError
 from groundplan.exporters import exporters
@@ -325,7 +328,7 @@ def test_argo_cd_fetches_in_an_earlier_wave(tmp_path: Path) -> None:
         ({"layers": 0}, {}, "whole numbers for"),
         ({"precision": "fp12"}, {}, "a precision of bf16, fp8, int4"),
         ({"access": "internet"}, {}, "it is namespace or gateway"),
-        ({"cold_start_s": 300}, {}, "answers 368 s after a new node is asked for: node 150, "),
+        ({"cold_start_s": 300}, {}, "answers 393 s after a new node is asked for: node 150, "),
         ({"size_gib": 30}, {}, "needs 34.9 GiB on each NVIDIA L4: weights 30.0"),
         ({"attention": "linear"}, {}, "attention that is neither gqa nor mla"),
         ({"name": "Qwen"}, {}, "no DNS label"),
@@ -390,8 +393,12 @@ def test_the_catalogue_says_what_the_calculator_says(model: dict[str, Any], tmp_
         "work": found.working,
         "usable": round(found.usable, 1),
     }
-    parts = said["cold_start"]
-    assert parts["total"] == sum(parts[part] for part in ("node", "image", "weights", "engine"))
+    place, whole = KNOWN.places["capi"], ceil(found.weights * gpus)
+    given = QWEN | model
+    style = style_of(given, whole, 1, place["weights"], KNOWN.caches)
+    start = cold_start(given, whole, style, place, KNOWN.caches)
+    assert said["cold_start"] == asdict(start) | {"total": start.total}
+    assert said["cache"]["style"] == style
 
 
 @pytest.mark.parametrize("promise", KNOWN.rules["latencies"])

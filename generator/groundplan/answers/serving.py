@@ -9,6 +9,7 @@ from math import ceil
 from typing import TYPE_CHECKING, Any
 
 from groundplan import documents
+from groundplan.answers.caches import late, styles, unstored
 from groundplan.answers.fields import (
     Fault,
     Many,
@@ -52,8 +53,11 @@ class Hardware:
     """What can be promised of a model: `latencies` and `availability`."""
     capacity: Mapping[str, tuple[str, ...]]
     """How nodes are paid for, by place."""
-    weights: Mapping[str, Mapping[str, Mapping[str, Any]]]
-    """What weights can lie on, by place and style; `fact` is what a cluster has to say for it."""
+    places: Mapping[str, Mapping[str, Any]]
+    """The data of each place; in `weights` by style what weights can lie on, and the `fact` that a
+    cluster has to say for it."""
+    caches: Mapping[str, Any]
+    """How weights come to their servers, and how long images and the engine take."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +92,8 @@ def hardware(template: Template) -> Hardware:
         data("blueprints/model-server.yaml"),
         data("blueprints/model-rules.yaml"),
         {name: tuple(place.get("capacity") or ()) for name, place in places.items()},
-        {name: place.get("weights") or {} for name, place in places.items()},
+        places,
+        data("blueprints/model-cache.yaml"),
     )
 
 
@@ -148,8 +153,7 @@ def serving_fields(known: Hardware) -> Mapping[str, Kind]:
     )
     access = among("namespace", "gateway", id="answers.not-an-access", what="access")
     attention = among("gqa", "mla", id="answers.not-an-attention", what="kind of attention")
-    styles = sorted({style for place in known.weights.values() for style in place})
-    cache = among(*styles, id="answers.not-a-cache", what="cache")
+    cache = among(*sorted(styles(known)), id="answers.not-a-cache", what="cache")
     model = Record(
         {
             "name": Text(_model_name),
@@ -195,8 +199,8 @@ def unserved(answers: Mapping[str, Any], known: Hardware) -> Iterator[Fault]:
         yield from _scaled(path, model, answers)
         cluster = clusters.get(str(named.get(str(model.get("pool")), {}).get("cluster")))
         if cluster is not None:
-            yield from _stored(path, model, cluster, known)
-        yield from _started(path, model, named, known)
+            yield from unstored(path, model, _most(model), cluster, known)
+        yield from _started(path, model, named, cluster, known)
         yield from unmeasured(path, model, known.rules, answers.get("tier"))
     yield from _counted(models, pools, answers)
 
@@ -293,39 +297,6 @@ def _placed(
         yield Fault((*path, "source"), "answers.images-not-mounted", what, fix)
 
 
-def _stored(
-    path: Path, model: Mapping[str, Any], cluster: Mapping[str, Any], known: Hardware
-) -> Iterator[Fault]:
-    """Whether what a model's weights lie on is there, and can be had by all its servers."""
-    source, place = str(model.get("source")), str(cluster.get("place"))
-    offers = {
-        style
-        for style, offer in known.weights.get(place, {}).items()
-        if not offer.get("fact") or cluster.get(offer["fact"])
-    }
-    several = (replicas := _most(model)) > 1
-    wanted, image = model.get("cache"), source.startswith("oci:")
-    if source.startswith("gs:") and place != "gke":
-        what = f"{place} gives pods no identity that Google knows"
-        yield Fault((*path, "source"), "answers.bucket-out-of-reach", what, "copy it to s3://")
-    if wanted is None and several and not image and not offers & {"shared", "snapshot"}:
-        what = f"{replicas} replicas would share a volume that one node can have"
-        fix = "put the model in a registry (oci://), from which every node pulls it"
-        yield Fault((*path, "replicas"), "answers.volume-shared", what, fix)
-    elif wanted == "volume" and several:
-        fix = "leave cache out, and the best that the place has is chosen"
-        what = f"{replicas} replicas cannot have a volume of one node"
-        yield Fault((*path, "cache"), "answers.volume-shared", what, fix)
-    elif wanted in {style for each in known.weights.values() for style in each} - offers:
-        what = f"{cluster.get('name')} has no cache {shown(wanted)}"
-        fix = f"use one of {', '.join(sorted(offers))}"
-        yield Fault((*path, "cache"), "answers.cache-not-there", what, fix)
-    elif wanted and image != (wanted == "image"):
-        what = f"{shown(source)} cannot come by the cache {shown(wanted)}"
-        fix = "image is for oci:// and the others are not"
-        yield Fault((*path, "cache"), "answers.cache-not-there", what, fix)
-
-
 def _scaled(path: Path, model: Mapping[str, Any], answers: Mapping[str, Any]) -> Iterator[Fault]:
     """Whether something can change how many servers a model has."""
     least, most = model.get("replicas", 1), _most(model)
@@ -340,9 +311,13 @@ def _scaled(path: Path, model: Mapping[str, Any], answers: Mapping[str, Any]) ->
 
 
 def _started(
-    path: Path, model: Mapping[str, Any], pools: Mapping[str, Any], known: Hardware
+    path: Path,
+    model: Mapping[str, Any],
+    pools: Mapping[str, Any],
+    cluster: Mapping[str, Any] | None,
+    known: Hardware,
 ) -> Iterator[Fault]:
-    """Whether a model fits its accelerators."""
+    """Whether a model fits its accelerators, and is there in time."""
     pool = pools.get(str(model.get("pool")), {})
     gpus, per_node = model.get("gpus", 1), pool.get("per_node")
     if isinstance(gpus, int) and isinstance(per_node, int) and gpus > per_node:
@@ -361,6 +336,8 @@ def _started(
         )
         fix = "lower context or max_concurrency, use fewer bits, more gpus or a larger accelerator"
         yield Fault(path, "answers.model-does-not-fit", what, fix)
+    elif cluster is not None:
+        yield from late(path, model, (found.weights * gpus, _most(model)), cluster, known)
 
 
 def _counted(models: Items, pools: Items, answers: Mapping[str, Any]) -> Iterator[Fault]:
