@@ -71,7 +71,10 @@ Box = dict[str, Values]
 
 
 def box(selector: Mapping[str, Any]) -> Box:
-    """Read a label selector. The empty one selects everything; what a missing one means differs."""
+    """Read a label selector. The empty one selects everything; what a missing one means differs.
+
+    Its keys are in order, so that whatever is cut along them falls into the same pieces.
+    """
     found: Box = {}
     for key, value in mapping(selector, "matchLabels").items():
         found[key] = found.get(key, ANY).narrowed("In", frozenset({str(value)}))
@@ -79,7 +82,7 @@ def box(selector: Mapping[str, Any]) -> Box:
         key, values = str(expression.get("key", "")), map(str, items(expression, "values"))
         operator = str(expression.get("operator", ""))
         found[key] = found.get(key, ANY).narrowed(operator, frozenset(values))
-    return found
+    return dict(sorted(found.items()))
 
 
 def selects(wanted: Box, labels: Mapping[str, Any]) -> bool:

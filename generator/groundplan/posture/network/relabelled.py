@@ -84,7 +84,7 @@ def _exactly(role: str, workload: Workload) -> Mapping[Property, Set]:
     """The sides of a box for pods like those of a workload."""
     found: dict[Property, Set] = {
         (role, key): Values(frozenset({value}), others=False, absent=False)
-        for key, value in workload.labels.items()
+        for key, value in sorted(workload.labels.items())
     }
     if role == "pod":
         found["namespace", NAME] = Values(frozenset({workload.namespace}), False, False)
