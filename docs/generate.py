@@ -12,7 +12,7 @@ import click
 from click.testing import CliRunner
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from groundplan.assessment import Assessment
     from groundplan.template import Template
@@ -109,7 +109,7 @@ def tiers() -> str:
     lines = [
         "# Tiers",
         "",
-        "Generated from `blueprints/tiers/`, `practices.yaml`, `components/` and",
+        "Generated from `blueprints/tiers/`, `practices.yaml`, `components/`, `features.yaml` and",
     ]
     lines += ["`prices.yaml`. How to decide: [choose a tier](../how-to/choose-a-tier.md)."]
     for tier in nothing.tiers:
@@ -121,8 +121,24 @@ def tiers() -> str:
             for need in tier.missing
         ]
     lines += ["", "## Components", "", *_by_tier(blueprint, [tier.name for tier in nothing.tiers])]
+    lines += ["", "## Features", "", *_features(blueprint)]
     lines += ["", "## What they ask of a cluster", "", *_costs(nothing)]
     return "\n".join([*lines, ""])
+
+
+def _counts_on(want: Mapping[str, Any]) -> str:
+    return f"`{want['practice']}: {want['least']}`, because {want['why']}"
+
+
+def _features(blueprint: Template) -> Iterator[str]:
+    """What an answer other than its default counts on, where it brings no component."""
+    from groundplan import catalogue
+
+    yield "| answer | counts on |"
+    yield "|---|---|"
+    for feature in catalogue.features(blueprint):
+        wants = "; ".join(_counts_on(want) for want in feature["prerequisites"])
+        yield f"| [{feature['name']}](answers.md#{feature['name']}) | {wants} |"
 
 
 def _by_tier(blueprint: Template, tiers: list[str]) -> Iterator[str]:
@@ -153,10 +169,8 @@ def _by_tier(blueprint: Template, tiers: list[str]) -> Iterator[str]:
             "yes" if name in there[tier] else "by answer" if name in listed[tier] else ""
             for tier in tiers
         )
-        needs = (
-            f"`{want['practice']}: {want['least']}`, because {want['why']}"
-            for want in data[name].get("prerequisites") or ()
-        )
+        needs = [_counts_on(want) for want in data[name].get("prerequisites") or ()]
+        needs = needs or [f"nothing: {data[name]['no_prerequisites']}"]
         yield f"| {name} | {' | '.join(marks)} | {'; '.join(needs)} |"
 
 

@@ -25,7 +25,7 @@ from groundplan.template import Template
 from groundplan.tree import Tree
 from groundplan.verify import verify
 from tests import control_planes
-from tests.rendering import CLUSTERS, ROOT, parsed
+from tests.rendering import CLUSTERS, READY, ROOT, parsed
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -65,6 +65,7 @@ def answers(place: str = "eks", model: dict[str, Any] | None = None, **more: Any
         "teams": [TEAM],
         "pools": [pool | more.pop("pool", {})],
         "models": [QWEN | (model or {})],
+        "practices": READY,
     } | more
 
 

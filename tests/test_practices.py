@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import itertools
+import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from click.testing import CliRunner
 
 from groundplan import cli, copier_adapter, template
-from groundplan.catalogue import practices
+from groundplan.answers import questions
+from groundplan.catalogue import features, practices
 from groundplan.errors import ExitCode
 from groundplan.plan import Plan
-from tests.rendering import READY, TIERS
+from tests.rendering import CLUSTERS, READY, TIERS
 from tests.test_blueprints import component_data, tier_data
 
 if TYPE_CHECKING:
@@ -28,7 +30,9 @@ def wanted() -> list[tuple[str, dict[str, Any]]]:
     """Every prerequisite in the data, with who has it."""
     tiers = [(f"tier {name}", tier_data(name)) for name in TIERS]
     parts = [(f"component {name}", data) for name, data in component_data().items()]
-    return [(who, want) for who, data in tiers + parts for want in data.get("prerequisites", ())]
+    chosen = [(f"feature {feature['name']}", feature) for feature in features(BLUEPRINT)]
+    everyone = tiers + parts + chosen
+    return [(who, want) for who, data in everyone for want in data.get("prerequisites", ())]
 
 
 def rank(practice: str, value: str | int) -> int:
@@ -59,6 +63,53 @@ def test_a_prerequisite_names_a_practice_and_how_much_of_it(who: str, want: dict
     assert want["why"]
     assert not want["why"].endswith(".")
     assert rank(practice.name, want["least"]) > 0, "what everybody has is no prerequisite"
+
+
+@pytest.mark.parametrize("name", component_data())
+def test_a_component_counts_on_something_or_says_why_not(name: str) -> None:
+    data = component_data()[name]
+    why_not = data.get("no_prerequisites", "")
+
+    assert bool(data.get("prerequisites")) is not bool(why_not)
+    assert not why_not.endswith(".")
+
+
+def test_a_feature_counts_on_something_and_is_a_question() -> None:
+    asked = {question.name for question in questions(BLUEPRINT)}
+
+    for feature in features(BLUEPRINT):
+        assert feature["prerequisites"], feature["name"]
+        assert feature["name"] in asked
+
+
+@pytest.mark.parametrize(
+    ("chosen", "practice", "who"),
+    [
+        ({"tier": "small", "backups": "velero"}, "restores", "component velero"),
+        ({"tier": "growing"}, "gitops", "component external-dns"),
+        ({"long_term_metrics": "thanos"}, "budget_owner", "component thanos"),
+        ({"tier": "small", "promotion": "branch"}, "gitops", "feature promotion"),
+        ({"tier": "small", "registry_mirror": "r.acme.example"}, "operations", "registry_mirror"),
+        ({"engine": "flux", "signatures": "required"}, "security", "feature signatures"),
+    ],
+)
+def test_a_choice_is_refused_where_what_it_counts_on_is_missing(
+    chosen: dict[str, Any], practice: str, who: str, tmp_path: Path
+) -> None:
+    less = READY | {practice: PRACTICES[practice].least}
+    clusters = [CLUSTERS["eks"]]
+    answers = {"tier": "enterprise", "clusters": clusters, "practices": less, **chosen}
+    file = tmp_path / "answers.yaml"
+    file.write_text(json.dumps(answers))
+    words = ["new", str(tmp_path / "platform"), "--answers", str(file)]
+
+    done = CliRunner().invoke(cli.main, words, prog_name="groundplan")
+
+    assert done.exit_code == ExitCode.USAGE
+    lines = done.stderr.splitlines()
+    assert all(f": practices.{practice}: " in line for line in lines)
+    assert all(line.endswith("[answers.prerequisite-unmet]") for line in lines)
+    assert any(who in line for line in lines)
 
 
 def test_a_larger_tier_never_counts_on_less() -> None:

@@ -209,7 +209,7 @@ def test_both_engines_apply_the_same_folders_and_charts(tier: str, place: str) -
         for unit in argocd_units(facts)
         if "chart" in unit
     }
-    engines = {"flux-operator", "argo-cd"}
+    engines = {"flux-operator", "argo-cd", "argo-cd-crds"}
     assert {name: chart for name, chart in charts.items() if name not in engines} == {
         name: chart for name, chart in others.items() if name not in engines
     }

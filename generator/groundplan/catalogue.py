@@ -155,6 +155,12 @@ def pulled(template: Template) -> tuple[Pulled, ...]:
     return tuple(found)
 
 
+def features(template: Template) -> list[Any]:
+    """What is chosen by an answer and is no component, with null for what answers decide."""
+    found: list[Any] = _without_expressions(template.root / "blueprints" / "features.yaml")
+    return found
+
+
 def definition_sources(template: Template) -> tuple[str, ...]:
     """The Git repositories that components take definitions from."""
     sources = (said["git"] for said in component_data(template).values() if "git" in said)
