@@ -3,50 +3,185 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from functools import cache
+from pathlib import Path
+from tempfile import mkdtemp
+from typing import Any
 
 import pytest
 
 from groundplan import checks
+from groundplan.answers.model_servers import sized
 from groundplan.errors import AnswersError
-from groundplan.findings import Severity
+from groundplan.findings import Passed, Severity
+from groundplan.tree import Tree
+from groundplan.verify import verify
+from groundplan.verify.pod_templates import pods
+from tests import control_planes
 from tests.rendering import READY
-from tests.test_inference import IMAGE, TEAM, answers, found, loaded, render
+from tests.test_inference import IMAGE, KNOWN, QWEN, TEAM, answers, found, loaded, render
 
-if TYPE_CHECKING:
-    from pathlib import Path
+engines = pytest.mark.parametrize("engine", ["flux", "argocd"])
+MODELS = {
+    "scaled": {"replicas": 2, "most": 4},
+    "large": {"gpus": 4},
+    "managed": {"serving": "kserve"},
+    "routed": {"serving": "llm-d", "access": "gateway", "replicas": 0, "most": 4},
+    "routed-large": {"serving": "llm-d", "access": "gateway", "gpus": 2, "most": 2},
+}
+"""One model for each way to serve it."""
+GIVEN = {"tier": "growing", "practices": READY, "teams": [TEAM | {"gpus": "20"}]}
 
-    from groundplan.tree import Tree
 
-
-def served(folder: Path, model: dict[str, Any], engine: str = "flux", **more: Any) -> Tree:
+def served(folder: Path, model: dict[str, Any], **more: Any) -> Tree:
     """A platform of the tier growing that has room for four servers of one model."""
-    given = {"pool": {"most": 4}, "teams": [TEAM | {"gpus": "4"}], "tier": "growing"} | more
-    known = answers("eks", {"source": IMAGE} | model, **given)
-    return render(folder, engine=engine, practices=READY, **known)
+    given = GIVEN | {"pool": {"most": 4}, "teams": [TEAM | {"gpus": "4"}]} | more
+    return render(folder, **answers("eks", {"source": IMAGE} | model, **given))
 
 
-def findings(tree: Tree) -> list[str]:
-    return [str(finding) for finding in checks.run(loaded(tree)).at_least(Severity.LOW)]
+@cache
+def every_way(engine: str) -> Tree:
+    """A platform with a model for each way to serve it; rendered once per run."""
+    models = [QWEN | {"source": IMAGE, "name": name} | model for name, model in MODELS.items()]
+    given = answers("eks", pool={"most": 20}, **GIVEN) | {"models": models, "engine": engine}
+    return render(Path(mkdtemp()), **given)
 
 
-@pytest.mark.parametrize("engine", ["flux", "argocd"])
-def test_the_number_of_servers_follows_the_load_within_the_pool(
-    engine: str, tmp_path: Path
+def servers(tree: Tree) -> dict[str, Any]:
+    """What makes the pods of each model, by name."""
+    kinds = ("Deployment", "LeaderWorkerSet", "InferenceService")
+    every = [body for kind in kinds for body in found(tree, kind)]
+    return {b["metadata"]["name"]: b for b in every if b["metadata"]["name"] in MODELS}
+
+
+@engines
+def test_no_way_to_serve_has_a_finding(engine: str) -> None:
+    report = checks.run(loaded(every_way(engine)))
+
+    assert [str(finding) for finding in report.at_least(Severity.LOW)] == []
+    seen = {result.check_id: result for result in report.results}
+    for check in ("SRV001", "SRV010", "GPU014", "MET001", "MET004", "SCL001", "SCL002"):
+        assert seen[check].evaluated, check
+
+
+def test_both_engines_give_the_same_servers() -> None:
+    assert servers(every_way("flux")) == servers(every_way("argocd"))
+
+
+def test_a_server_is_the_same_pod_whoever_makes_it() -> None:
+    """What only one of them has are its place in a group, and the name that KServe wants."""
+    made = {
+        resource.id.name: [pod["spec"] for _, pod in pods(resource)]
+        for resource in loaded(every_way("flux")).resources
+        if resource.id.name in MODELS and list(pods(resource))
+    }
+    assert {name: len(specs) for name, specs in made.items()} == {
+        "scaled": 1,
+        "large": 2,
+        "managed": 1,
+        "routed": 1,
+        "routed-large": 2,
+    }
+    for name, (spec, *_) in made.items():
+        [engine] = spec["containers"]
+        probe = engine["startupProbe"]
+        assert probe["periodSeconds"] * probe["failureThreshold"] >= 1800
+        assert engine["livenessProbe"]["httpGet"]["path"] == "/health", name
+        assert spec["terminationGracePeriodSeconds"] == 150
+        assert {"name": "shm", "mountPath": "/dev/shm"} in engine["volumeMounts"]  # noqa: S108
+        assert engine["securityContext"]["readOnlyRootFilesystem"] is True
+        assert {"name": "HF_HUB_OFFLINE", "value": "1"} in engine["env"]
+        assert spec["nodeSelector"] == {"groundplan.dev/pool": "gpu"}
+
+
+def test_a_group_is_as_many_nodes_as_its_accelerators_fill() -> None:
+    spec = servers(every_way("flux"))["large"]["spec"]
+    template = spec["leaderWorkerTemplate"]
+    leader, worker = template["leaderTemplate"]["spec"], template["workerTemplate"]["spec"]
+
+    assert template["size"] == 4
+    assert spec["startupPolicy"] == "LeaderCreated", "a leader that waits for workers never starts"
+    for pod in (leader, worker):
+        [engine] = pod["containers"]
+        assert engine["resources"]["limits"]["nvidia.com/gpu"] == "1"
+        assert {"--tensor-parallel-size=1", "--pipeline-parallel-size=4"} <= {*engine["args"]}
+    [follower] = worker["containers"]
+    assert "--headless" in follower["args"]
+    assert not {"ports", "startupProbe", "livenessProbe"} & follower.keys()
+    [service] = [s for s in found(every_way("flux"), "Service") if s["metadata"]["name"] == "large"]
+    labels = template["workerTemplate"]["metadata"]["labels"]
+    assert not service["spec"]["selector"].items() <= labels.items(), "a worker would get requests"
+
+
+@engines
+def test_the_number_of_servers_follows_the_load_within_the_pool(engine: str) -> None:
+    tree = every_way(engine)
+    scalers = {s["metadata"]["name"]: s["spec"] for s in found(tree, "ScaledObject")}
+
+    assert scalers.keys() == {"scaled", "routed", "routed-large"}
+    for name, spec in scalers.items():
+        server = servers(tree)[name]
+        assert spec["scaleTargetRef"] == {
+            "apiVersion": server["apiVersion"],
+            "kind": server["kind"],
+            "name": name,
+        }
+        assert "replicas" not in server["spec"], "GitOps would set back what KEDA sets"
+        down = spec["advanced"]["horizontalPodAutoscalerConfig"]["behavior"]["scaleDown"]
+        assert down["stabilizationWindowSeconds"] >= 600
+    assert (scalers["scaled"]["minReplicaCount"], scalers["scaled"]["maxReplicaCount"]) == (2, 4)
+    queries = [trigger["metadata"]["query"] for trigger in scalers["routed"]["triggers"]]
+    assert all("llm_d_epp_" in query for query in queries), "nobody answers at nothing"
+
+
+def test_what_chooses_a_server_may_read_pods_and_nothing_more() -> None:
+    tree = every_way("flux")
+
+    [role] = [r for r in found(tree, "Role") if r["metadata"]["name"] == "routed-picker"]
+    assert {verb for rule in role["rules"] for verb in rule["verbs"]} == {"get", "list", "watch"}
+    [policy] = [p for p in found(tree, "NetworkPolicy") if p["metadata"]["name"] == "routed-picker"]
+    ports = [p["port"] for rule in policy["spec"]["ingress"] for p in rule["ports"]]
+    assert sorted(ports) == [9002, 9090]
+    assert "0.0.0.0/0" not in str(policy)
+
+
+@pytest.mark.parametrize("name", ["scaled", "large", "managed"])
+@pytest.mark.parametrize(
+    ("check", "right", "wrong"),
+    [
+        ("SRV001", "failureThreshold: 180", "failureThreshold: 3"),
+        ("SRV007", "--model=/models", "--model=Qwen/Qwen3-8B"),
+        ("SRV010", "terminationGracePeriodSeconds: 150", "terminationGracePeriodSeconds: 5"),
+        ("GPU014", "maxSurge: 0", "maxSurge: 1"),
+    ],
+)
+def test_no_way_to_serve_hides_a_server_from_the_checks(
+    name: str, check: str, right: str, wrong: str
 ) -> None:
-    tree = served(tmp_path, {"replicas": 2, "most": 4}, engine)
+    tree, path = every_way("flux"), f"models/{name}/server.yaml"
+    assert right.encode() in tree.files[path]
+    changed = tree.files[path].replace(right.encode(), wrong.encode())
+    report = checks.run(loaded(Tree.of({**tree.files, path: changed})), only=[check])
 
-    assert findings(tree) == []
-    [scaler] = found(tree, "ScaledObject")
-    [server] = [d for d in found(tree, "Deployment") if d["metadata"]["name"] == "qwen3-8b"]
-    spec = scaler["spec"]
-    assert spec["scaleTargetRef"]["name"] == server["metadata"]["name"]
-    assert "replicas" not in server["spec"], "GitOps would set back what KEDA sets"
-    assert (spec["minReplicaCount"], spec["maxReplicaCount"]) == (2, 4)
-    [quota] = found(tree, "ResourceQuota")
-    assert quota["spec"]["hard"]["requests.cpu"] == "32", "the quota has no room for the last"
-    down = spec["advanced"]["horizontalPodAutoscalerConfig"]["behavior"]["scaleDown"]
-    assert down["stabilizationWindowSeconds"] >= 600
+    assert {finding.location.path for finding in report.findings} == {path}
+
+
+@pytest.mark.parametrize(
+    ("model", "pool", "gpus", "nodes"),
+    [
+        ({}, {"per_node": 1, "most": 8}, 1, 1),
+        ({"context": 32768}, {"per_node": 4, "most": 8}, 4, 1),
+        ({"context": 131072}, {"per_node": 4, "most": 8}, 8, 2),
+        ({"context": 131072}, {"per_node": 4, "most": 4}, 1, 1),
+        ({"gpus": 16}, {"per_node": 8, "most": 16}, 16, 2),
+    ],
+)
+def test_a_server_has_as_few_accelerators_as_the_model_fits_in(
+    model: dict[str, Any], pool: dict[str, Any], gpus: int, nodes: int
+) -> None:
+    got = sized(QWEN | model, pool, KNOWN.accelerators["l4"], KNOWN.server)
+
+    assert (got["gpus"], got["nodes"]) == (gpus, nodes)
 
 
 @pytest.mark.parametrize(
@@ -56,11 +191,29 @@ def test_the_number_of_servers_follows_the_load_within_the_pool(
         ({"most": 2}, {"tier": "small"}, "the tier small does not have it"),
         ({"most": 5}, {}, "has at most 4 accelerators and its models want 5"),
         ({"most": 3}, {"teams": [TEAM | {"gpus": "2"}]}, 'may use 2 accelerators in "chat"'),
-        ({"most": 2, "source": "hf://a/b@" + "0" * 40}, {}, "one volume that a single node"),
+        ({"most": 2, "source": QWEN["source"]}, {}, "has nothing that several of them can read"),
+        ({"gpus": 6}, {"pool": {"per_node": 4, "most": 8}}, "which are no whole nodes"),
+        ({"gpus": 2}, {"tier": "small"}, "on 2 nodes, which needs LeaderWorkerSet"),
+        ({"serving": "kserve"}, {"tier": "small"}, "kserve, which the tier small does not have"),
+        ({"serving": "kserve", "gpus": 2}, {}, "KServe's servers are on one each"),
+        ({"serving": "kserve", "most": 2}, {}, "KServe sets them back"),
+        ({"serving": "llm-d"}, {}, "write access: gateway"),
+        ({"serving": "triton"}, {}, "there are deployment, kserve and llm-d"),
+        ({"replicas": 0}, {}, "nobody counts the requests"),
     ],
 )
-def test_the_template_itself_refuses_what_cannot_be_scaled(
+def test_the_template_itself_refuses_what_cannot_be_served_so(
     model: dict[str, Any], more: dict[str, Any], sentence: str, tmp_path: Path
 ) -> None:
     with pytest.raises(AnswersError, match=re.escape(sentence)):
         served(tmp_path / "refused", model, **more)
+
+
+@pytest.mark.cluster
+def test_a_server_takes_every_way_and_the_scheduler_places_leaders_and_workers() -> None:
+    report = verify(loaded(every_way("flux")), control_planes.scheduled).report
+
+    assert [str(finding) for finding in report.findings] == []
+    [landed] = [result for result in report.results if result.check_id == "SCH001"]
+    assert [outcome for outcome in landed.outcomes if not isinstance(outcome, Passed)] == []
+    assert sum(o.count for o in landed.outcomes if isinstance(o, Passed)) == 7

@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from math import ceil
 from typing import TYPE_CHECKING, Any
 
 from groundplan import documents
+from groundplan.answers import model_servers
 from groundplan.answers.caches import late, styles, unstored
 from groundplan.answers.fields import (
     Fault,
@@ -20,6 +20,7 @@ from groundplan.answers.fields import (
     shown,
     suggestion,
 )
+from groundplan.answers.model_memory import memory
 from groundplan.answers.objectives import objective_fields, unmeasured
 
 if TYPE_CHECKING:
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
 
 Items = list[tuple["Path", Mapping[str, Any]]]
 
-GIB = 2**30
 IMAGES_FROM = "1.36"
 """The Kubernetes version from which every node mounts images as volumes."""
 _HUB = re.compile(r"hf://[A-Za-z0-9][\w.-]*/[\w.-]+@[0-9a-f]{40}", re.ASCII)
@@ -60,26 +60,6 @@ class Hardware:
     """How weights come to their servers, and how long images and the engine take."""
 
 
-@dataclass(frozen=True, slots=True)
-class Memory:
-    """What a model takes of each of its accelerators, in GiB."""
-
-    weights: float
-    cache: float
-    working: float
-    usable: float
-
-    @property
-    def needed(self) -> float:
-        """All of it together."""
-        return self.weights + self.cache + self.working
-
-    @property
-    def fits(self) -> bool:
-        """Whether the engine can start with it."""
-        return self.needed <= self.usable
-
-
 def hardware(template: Template) -> Hardware:
     """Read what a template knows of accelerators."""
 
@@ -94,31 +74,6 @@ def hardware(template: Template) -> Hardware:
         {name: tuple(place.get("capacity") or ()) for name, place in places.items()},
         places,
         data("blueprints/model-cache.yaml"),
-    )
-
-
-def memory(model: Mapping[str, Any], accelerator: Mapping[str, Any], server: Any) -> Memory:
-    """Count what a model takes of one of its accelerators at worst.
-
-    Weights are parameters times the bytes of each, or as large as their files are said to be. The
-    key-value cache has for each token two vectors of `head_dim` numbers for each key-value head of
-    each layer (Kwon et al., "Efficient Memory Management for Large Language Model Serving with
-    PagedAttention", 2023, section 3); at worst every request fills its context. Weights are split
-    evenly by tensor parallelism, the cache by whole heads. Latent attention keeps one compressed
-    vector for each token and layer instead, on every accelerator (DeepSeek-AI, "DeepSeek-V2",
-    2024, section 2.1).
-    """
-    gpus = model.get("gpus", 1)
-    weights = model["parameters_m"] * 1e6 * server["precisions"][model["precision"]]
-    latent = model.get("attention") == "mla"
-    heads = 1 if latent else ceil(model["kv_heads"] / gpus)
-    token = (2 - latent) * model["layers"] * heads * model["head_dim"] * server["cache_bytes"]
-    cache = token * model["context"] * model["max_concurrency"]
-    return Memory(
-        model.get("size_gib", weights / GIB) / gpus,
-        cache / GIB,
-        server["working"],
-        accelerator["memory"] * server["utilisation"],
     )
 
 
@@ -151,6 +106,7 @@ def serving_fields(known: Hardware) -> Mapping[str, Kind]:
             "hour_cents": Number(required=False, least=1),
         }
     )
+    serving = among(*model_servers.MODES, id="answers.not-a-serving", what="way to serve")
     access = among("namespace", "gateway", id="answers.not-an-access", what="access")
     attention = among("gqa", "mla", id="answers.not-an-attention", what="kind of attention")
     cache = among(*sorted(styles(known)), id="answers.not-a-cache", what="cache")
@@ -170,9 +126,10 @@ def serving_fields(known: Hardware) -> Mapping[str, Kind]:
             "size_gib": Number(required=False, least=1),
             "attention": Text(attention.check, required=False, choices=attention.choices),
             "gpus": Number(required=False, least=1),
-            "replicas": Number(required=False, least=1),
+            "replicas": Number(required=False),
             "most": Number(required=False, least=1),
             **objective_fields(known.rules),
+            "serving": Text(serving.check, required=False, choices=serving.choices),
             "access": Text(access.check, required=False, choices=access.choices),
             "cache": Text(cache.check, required=False, choices=cache.choices),
             "cold_start_s": Number(required=False, least=1),
@@ -194,12 +151,13 @@ def unserved(answers: Mapping[str, Any], known: Hardware) -> Iterator[Fault]:
     for path, pool in pools:
         yield from _pool(path, pool, clusters, known)
     named = {str(pool.get("name")): pool for _, pool in pools}
+    models = [(path, _sized(model, named, known)) for path, model in models]
     for path, model in models:
         yield from _placed(path, model, named, answers)
-        yield from _scaled(path, model, answers)
+        yield from model_servers.unserveable(path, model, answers)
         cluster = clusters.get(str(named.get(str(model.get("pool")), {}).get("cluster")))
         if cluster is not None:
-            yield from unstored(path, model, _most(model), cluster, known)
+            yield from unstored(path, model, model_servers.pods(model), cluster, known)
         yield from _started(path, model, named, cluster, known)
         yield from unmeasured(path, model, known.rules, answers.get("tier"))
     yield from _counted(models, pools, answers)
@@ -297,19 +255,6 @@ def _placed(
         yield Fault((*path, "source"), "answers.images-not-mounted", what, fix)
 
 
-def _scaled(path: Path, model: Mapping[str, Any], answers: Mapping[str, Any]) -> Iterator[Fault]:
-    """Whether something can change how many servers a model has."""
-    least, most = model.get("replicas", 1), _most(model)
-    if not isinstance(least, int):
-        return
-    if most < least:
-        what = f"there are at most {most} servers and {least} to begin with"
-        yield Fault((*path, "most"), "answers.most-below-replicas", what, f"write {least} or more")
-    elif most > least and answers.get("tier") == "small":
-        what = "KEDA starts and ends servers, and the tier small does not have it"
-        yield Fault((*path, "most"), "answers.not-in-tier", what, "leave it out, or tier: growing")
-
-
 def _started(
     path: Path,
     model: Mapping[str, Any],
@@ -319,10 +264,11 @@ def _started(
 ) -> Iterator[Fault]:
     """Whether a model fits its accelerators, and is there in time."""
     pool = pools.get(str(model.get("pool")), {})
-    gpus, per_node = model.get("gpus", 1), pool.get("per_node")
-    if isinstance(gpus, int) and isinstance(per_node, int) and gpus > per_node:
-        what = f"the model wants {gpus} accelerators of one node, and a node has {per_node}"
-        yield Fault((*path, "gpus"), "answers.model-over-node", what, "use a pool of larger nodes")
+    gpus, per_node = model["gpus"], pool.get("per_node")
+    if isinstance(gpus, int) and isinstance(per_node, int) and gpus > per_node and gpus % per_node:
+        what = f"a server with {gpus} accelerators would leave some of a node's {per_node} alone"
+        fix = f"write a multiple of {per_node}"
+        yield Fault((*path, "gpus"), "answers.nodes-not-whole", what, fix)
     accelerator = known.accelerators.get(str(pool.get("accelerator")))
     try:
         found = memory(model, accelerator or {}, known.server)
@@ -337,7 +283,9 @@ def _started(
         fix = "lower context or max_concurrency, use fewer bits, more gpus or a larger accelerator"
         yield Fault(path, "answers.model-does-not-fit", what, fix)
     elif cluster is not None:
-        yield from late(path, model, (found.weights * gpus, _most(model)), cluster, known)
+        yield from late(
+            path, model, (found.weights * gpus, model_servers.pods(model)), cluster, known
+        )
 
 
 def _counted(models: Items, pools: Items, answers: Mapping[str, Any]) -> Iterator[Fault]:
@@ -358,11 +306,14 @@ def _counted(models: Items, pools: Items, answers: Mapping[str, Any]) -> Iterato
 
 
 def _wanted(models: Iterable[Mapping[str, Any]]) -> int:
-    counts = ((model.get("gpus", 1), _most(model)) for model in models)
+    counts = ((model.get("gpus", 1), model_servers.most(model)) for model in models)
     return sum(gpus * most for gpus, most in counts if isinstance(gpus, int))
 
 
-def _most(model: Mapping[str, Any]) -> int:
-    """How many servers of a model there may be at a time."""
-    most = model.get("most", model.get("replicas", 1))
-    return most if isinstance(most, int) else 1
+def _sized(
+    model: Mapping[str, Any], pools: Mapping[str, Any], known: Hardware
+) -> Mapping[str, Any]:
+    """A model with what its pool makes of it, as far as that can be said."""
+    pool = pools.get(str(model.get("pool")), {})
+    accelerator = known.accelerators.get(str(pool.get("accelerator")), {})
+    return model_servers.sized(model, pool, accelerator, known.server)

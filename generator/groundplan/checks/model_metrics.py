@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from groundplan.checks import Check
 from groundplan.checks._objects import PodOf, Rule, objects, pods
 from groundplan.checks.queries import SCALED_OBJECT, triggers
-from groundplan.exporters import engines
+from groundplan.exporters import engines, exporters
 from groundplan.findings import Outcome, Passed, Severity, Skipped
 from groundplan.posture.pod_security_checks import items, mapping
 from groundplan.posture.selectors import box, selects
@@ -69,16 +69,18 @@ def _stuck(body: Mapping[str, Any]) -> Iterator[Fault]:
     spec = mapping(body, "spec")
     if str(spec.get("minReplicaCount", 0)) != "0" or spec.get("idleReplicaCount") is not None:
         return
-    own = [
-        number
-        for number, metadata in triggers(body)
-        if any(engine.series(str(metadata.get("query"))) for engine in engines())
-    ]
+    own = [number for number, m in triggers(body) if _counted_by_servers(str(m.get("query")))]
     if own and len(own) == len(items(spec, "triggers")):
         yield (
             "/spec/triggers",
             "needs its pods' own metric to start the first of them",
         )
+
+
+def _counted_by_servers(query: str) -> bool:
+    """Whether nobody answers a query when a model has no server."""
+    asked = [exporter for exporter in exporters() if exporter.series(query)]
+    return bool(asked) and all(exporter.engine for exporter in asked)
 
 
 def _many_series(body: Mapping[str, Any]) -> Iterator[Fault]:

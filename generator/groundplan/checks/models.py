@@ -129,6 +129,7 @@ def _allowed(repository: Repository) -> Iterator[Outcome]:
     for model in _models(repository):
         need = wanted.setdefault(model.namespace, {})
         replicas = int(model.server("most") or model.server("replicas") or 0)
+        replicas *= int(model.server("nodes") or 1)
         for resource, each in (
             (f"requests.{ACCELERATOR}", model.server("accelerators")),
             ("limits.memory", model.server("memory")),

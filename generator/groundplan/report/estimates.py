@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from groundplan.answers.caches import MIB, cold_start
-from groundplan.answers.serving import memory
+from groundplan.answers.model_memory import memory
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping

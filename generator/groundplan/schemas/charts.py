@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
 
-_UNRELEASED = re.compile(r"v?0\.0\.\d|v?1\.0\.0-devel")
+_UNRELEASED = re.compile(r"v?0\.0\.\d|0\.1\.0|v?1\.0\.0-devel")
+"""0.1.0 is what `helm create` writes."""
 _EXACT = re.compile(r"v?\d+\.\d+\.\d+([-+][\w.+-]+)?")
 
 
