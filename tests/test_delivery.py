@@ -416,6 +416,14 @@ def test_every_file_passes_the_published_hooks(
     assert module.main([*options, *files]) == 0, capsys.readouterr().out
 
 
+def test_who_is_called_finds_every_runbook_in_the_readme(checkout: Path) -> None:
+    runbooks = [f"docs/runbooks/{path.name}" for path in (checkout / "docs/runbooks").iterdir()]
+    first = (checkout / "README.md").read_text().partition("## ")[0]
+
+    assert len(runbooks) > 1
+    assert [path for path in runbooks if f"]({path})" not in first] == []
+
+
 def test_renovate_reads_its_configuration(checkout: Path) -> None:
     settings = json.loads((checkout / "renovate.json").read_text())
     for manager in settings["customManagers"]:

@@ -165,6 +165,15 @@ def test_every_pattern_has_files_and_every_expression_a_match(case: int) -> None
 
 
 @each
+def test_images_in_manifests_get_digests_and_those_in_values_do_not(case: int) -> None:
+    rules = json.loads(repository(case).files["renovate.json"])["packageRules"]
+    [pinned] = [rule["matchManagers"] for rule in rules if rule.get("pinDigests")]
+
+    assert "kubernetes" in pinned
+    assert "helm-values" not in pinned
+
+
+@each
 def test_every_rule_names_something_that_is_pinned(case: int) -> None:
     config = json.loads(repository(case).files["renovate.json"])
 
