@@ -10,7 +10,7 @@ from groundplan.kustomize import transformers as change
 from groundplan.kustomize.definition import MisshapenError, decode_kustomization
 from groundplan.kustomize.fieldspecs import Config, configuration, defaults
 from groundplan.kustomize.files import Files
-from groundplan.kustomize.items import Items
+from groundplan.kustomize.items import Identity, Items
 from groundplan.kustomize.problems import BuildError, RefusedError, StylesNeededError, problem
 from groundplan.kustomize.refusals import left_out, refuse
 from groundplan.kustomize.settling import is_local, settle
@@ -187,9 +187,11 @@ class Builder:
 
     def _add_resources(self, layer: _Layer, place: _Place, definition: dict[str, Any]) -> None:
         fatal: list[Problem] = []
+        # Not asked of all objects again for each file.
+        known = layer.items.identities()
         for i, name in enumerate(definition["resources"]):
             try:
-                self._add_resource(layer, place, name, f"/resources/{i}")
+                self._add_resource(layer, place, name, f"/resources/{i}", known)
             except BuildError as error:
                 for found in error.problems:
                     missing = found.kind == "remote-base" and found.origin == place.origin
@@ -197,16 +199,20 @@ class Builder:
         if fatal:
             raise BuildError(*layer.problems, *fatal)
 
-    def _add_resource(self, layer: _Layer, place: _Place, name: str, pointer: str) -> None:
+    def _add_resource(
+        self, layer: _Layer, place: _Place, name: str, pointer: str, known: set[Identity]
+    ) -> None:
         path = self._files.locate(place.folder, name, place.origin, pointer)
         try:
             if self._files.is_file(path):
                 self._confine(place, path, pointer)
-                layer.items.extend(item.copy() for item in self._files.objects(path))
+                objects = self._files.objects(path)
+                layer.items.extend((item.copy() for item in objects), known)
             else:
                 self._no_cycle(place, path, pointer)
                 below, definition = self._load(path, None, (*place.visited, place.folder))
                 layer.add(self._layer(below, definition, shared=True))
+                known |= layer.items.identities()
         except RefusedError as fault:
             raise place.problem(fault, pointer) from fault
 

@@ -186,6 +186,10 @@ class Item:
         )
 
 
+Identity = tuple[Gvk, str, str]
+"""Kind, name and namespace."""
+
+
 @dataclass(slots=True)
 class Items:
     """The objects of a build in order; no two have the same identity."""
@@ -209,10 +213,14 @@ class Items:
             raise RefusedError(f"{identity} is there twice", "duplicate-object")
         self.members.append(item)
 
-    def extend(self, items: Iterable[Item]) -> None:
-        """Add several; see `append`."""
-        present = [item.id for item in self.members]
-        known = {(i.gvk, i.name, i.effective_namespace) for i in present}
+    def identities(self) -> set[Identity]:
+        """What there is, as `extend` tells things apart."""
+        present = (item.id for item in self.members)
+        return {(i.gvk, i.name, i.effective_namespace) for i in present}
+
+    def extend(self, items: Iterable[Item], known: set[Identity] | None = None) -> None:
+        """Add several; see `append`. `known` is what there is, if it is known already."""
+        known = self.identities() if known is None else known
         for item in items:
             identity = item.id
             key = (identity.gvk, identity.name, identity.effective_namespace)

@@ -70,6 +70,8 @@ def is_null(value: Any) -> bool:
 
 def text(value: Any) -> str:
     """The characters of a scalar; nothing for a map or a list."""
+    if type(value) is str:
+        return value
     if isinstance(value, WrittenInt | WrittenFloat | WrittenMoment):
         return value.written
     if isinstance(value, str):
@@ -78,9 +80,7 @@ def text(value: Any) -> str:
         return "true" if value else "false"
     if isinstance(value, float):
         return str(int(value)) if value.is_integer() and abs(value) < 1e21 else repr(value)
-    if isinstance(value, int):
-        return str(value)
-    return "null" if value is None else ""
+    return str(value) if isinstance(value, int) else "null" if value is None else ""
 
 
 def resolve(written: str) -> Any:

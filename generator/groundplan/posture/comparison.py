@@ -44,6 +44,10 @@ ELSEWHERE = frozenset({"other-source", "remote-base"})
 """Kinds of problem that name something outside: the same reference gives the same objects."""
 
 
+Known = dict[tuple[str, bytes], "tuple[tuple[Document, ...], tuple[YamlProblem, ...]]"]
+"""What files say, by path and content."""
+
+
 class Input(NamedTuple):
     """What something is made from that is not in the repository."""
 
@@ -60,12 +64,19 @@ class Side:
     clusters: Mapping[str, Cluster]
 
     @classmethod
-    def of(cls, tree: Tree) -> Side:
-        """Build the clusters of a repository."""
+    def of(cls, tree: Tree, known: Known | None = None) -> Side:
+        """Build the clusters of a repository.
+
+        What `known` has of the other side, whose files are nearly the same, is not read again.
+        """
         parsed: dict[str, tuple[Document, ...]] = {}
         problems: list[YamlProblem] = []
+        known = {} if known is None else known
         for path in manifest_paths(tree):
-            parsed[path], found = yaml_documents.parse(path, tree.files[path])
+            key = path, tree.files[path]
+            if key not in known:
+                known[key] = yaml_documents.parse(*key)
+            parsed[path], found = known[key]
             problems.extend(found)
         clusters = load_clusters(tree, parsed, problems)
         return cls(tree, {cluster.name: cluster for cluster in clusters})

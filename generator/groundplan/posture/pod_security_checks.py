@@ -57,8 +57,8 @@ def containers(spec: Mapping[str, Any]) -> Iterator[tuple[Mapping[str, Any], str
 def mapping(body: Any, *path: str) -> Mapping[str, Any]:
     """Read a mapping inside a mapping; anything else there counts as empty."""
     for step in path:
-        body = body.get(step) if isinstance(body, Mapping) else None
-    return body if isinstance(body, Mapping) else {}
+        body = body.get(step) if isinstance(body, (dict, Mapping)) else None
+    return body if isinstance(body, (dict, Mapping)) else {}
 
 
 def items(body: Mapping[str, Any], field: str) -> list[Any]:
