@@ -52,7 +52,9 @@ class Gain:
             own: Who the policies are for, when it is known better than by labels.
             other: The other end, in the same case.
         """
-        own = own or words.subject(self.pieces, self.term.box, self.namespace)
+        same = all(term.box.part("of") == self.term.box.part("of") for term in self.terms)
+        whole = self.term.box if same else None
+        own = own or words.subject(self.pieces, whole, self.namespace)
         if not other:
             other = words.others(self.pods, self.outside, [term.box for term in self.terms])
             other = other if self.policy else "anything"

@@ -19,12 +19,14 @@ FEW = 3
 """How many kinds of pod one sentence names; beyond, the rule's own words say it shorter."""
 
 
-def subject(pieces: Iterable[Box], whole: Box, namespace: str) -> str:
-    """The pods that a policy is for."""
+def subject(pieces: Iterable[Box], whole: Box | None, namespace: str) -> str:
+    """The pods that a policy is for; `whole` is what holds them all, if one thing does."""
     kinds = dict.fromkeys(_pods(box.part("of")) for box in pieces)
-    if len(kinds) > FEW:
+    if len(kinds) > FEW and whole is not None:
         kinds = {_pods(whole.part("of")): None}
-    return " and ".join(f"{kind} of {namespace}" for kind in kinds)
+    more = len(kinds) - FEW
+    words = list(kinds)[:FEW] + ([f"{more} more kinds of pod"] if more > 0 else [])
+    return " and ".join(f"{kind} of {namespace}" for kind in words)
 
 
 def others(pods: list[Box], outside: list[Box], rule: list[Box]) -> str:
