@@ -384,7 +384,9 @@ def test_leaves_nothing_behind_when_it_is_ended(binaries, tmp_path, number, code
         "GROUNDPLAN_KUBE_APISERVER": str(binaries.kube_apiserver),
     }
     argv = [sys.executable, "-m", "groundplan", "verify", str(root), "--on", "apiserver"]
-    with subprocess.Popen(argv, env=env, stderr=subprocess.PIPE) as process:
+    # A shell that runs the tests in the background has them ignore interrupts, and all they start.
+    listen = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    with subprocess.Popen(argv, env=env, stderr=subprocess.PIPE, preexec_fn=listen) as process:
         eventually(lambda: named(children(process.pid), "kube-apiserver") or process.poll())
         started = children(process.pid)
         process.send_signal(number)
