@@ -385,8 +385,8 @@ def test_leaves_nothing_behind_when_it_is_ended(binaries, tmp_path, number, code
     }
     argv = [sys.executable, "-m", "groundplan", "verify", str(root), "--on", "apiserver"]
     # A shell that runs the tests in the background has them ignore interrupts, and all they start.
-    listen = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
-    with subprocess.Popen(argv, env=env, stderr=subprocess.PIPE, preexec_fn=listen) as process:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    with subprocess.Popen(argv, env=env, stderr=subprocess.PIPE) as process:
         eventually(lambda: named(children(process.pid), "kube-apiserver") or process.poll())
         started = children(process.pid)
         process.send_signal(number)
