@@ -10,7 +10,7 @@ import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-from groundplan.posture.rbac.access import MASTERS, Access, Principal
+from groundplan.posture.rbac.access import ACCOUNTS, MASTERS, Access, Principal
 from groundplan.posture.rbac.rules import ALL, EVERYWHERE, Atom, Permissions, folded
 from groundplan.posture.rbac.ways import WAYS, Whom
 
@@ -57,7 +57,7 @@ class Closures:
     def __init__(self, access: Access) -> None:
         self._access = access
         self._known: dict[Principal, Closure] = {}
-        self._steps: dict[Principal, tuple[Step, ...]] = {}
+        self._steps: dict[tuple[Principal, frozenset[tuple[str, Atom]]], tuple[Step, ...]] = {}
 
     def of(self, principal: Principal) -> Closure:
         """Follow every way, and every way of whomever that leads to."""
@@ -66,26 +66,41 @@ class Closures:
         return self._known[principal]
 
     def _follow(self, principal: Principal) -> Closure:
+        """Take every step until none gives anything new.
+
+        Whoever may bind a role binds it to whomever they like, so what that gives, all have.
+        """
         become: dict[Principal, Way] = {}
         powers: set[tuple[str, str]] = set()
         more: set[tuple[str, Atom]] = set()
-        waiting = [principal]
-        while waiting:
-            for step in self._ways(waiting.pop()):
+        known = -1
+        while known < (known := len(become) + len(powers) + len(more)):
+            for step in self._open((principal, *become), frozenset(more)):
                 powers |= set(self._powers(step))
                 more |= set(self._roles(step))
                 for other in self._others(step):
-                    if other != principal and other not in become:
-                        become[other] = step.way
-                        waiting.append(other)
+                    if other != principal:
+                        become.setdefault(other, step.way)
         everyone = (principal, *become)
         held = {what for one in everyone for what in self._access.held(one)}
-        return Closure(become, frozenset(powers), frozenset(more), Permissions(held | more))
+        bindable = frozenset(what for what in more if what[1] not in ALL)
+        return Closure(become, frozenset(powers), bindable, Permissions(held | more))
 
-    def _ways(self, principal: Principal) -> tuple[Step, ...]:
-        if principal not in self._steps:
-            self._steps[principal] = tuple(_steps(self._access.held(principal)))
-        return self._steps[principal]
+    def _open(
+        self, everyone: tuple[Principal, ...], more: frozenset[tuple[str, Atom]]
+    ) -> Iterator[Step]:
+        """Walk the ways that are open to some who act as one and hold more besides."""
+        for one in everyone:
+            yield from self._ways(one, more)
+        # Of two requests each may be made in another name.
+        held = {what for one in everyone for what in self._access.held(one)}
+        yield from _steps(held | more, _TOGETHER)
+
+    def _ways(self, principal: Principal, more: frozenset[tuple[str, Atom]]) -> tuple[Step, ...]:
+        key = principal, more
+        if key not in self._steps:
+            self._steps[key] = tuple(_steps({*self._access.held(principal), *more}, WAYS))
+        return self._steps[key]
 
     def _powers(self, step: Step) -> Iterator[tuple[str, str]]:
         if step.way.power:
@@ -101,7 +116,9 @@ class Closures:
         return step.way.whom is Whom.ROLES and None in step.names
 
     def _roles(self, step: Step) -> Iterator[tuple[str, Atom]]:
-        """What roles allow that somebody may bind."""
+        """What roles allow that somebody may bind, and all of it for whoever may do everything."""
+        if step.way.whom is Whom.EVERYTHING or self._is_root(step):
+            yield step.scope, ALL[0]
         if step.way.whom is Whom.ROLES:
             for name in step.names - {None}:
                 for held in self._access.role(str(name), step.scope):
@@ -112,20 +129,33 @@ class Closures:
         accounts = [p for p in self._access.accounts if step.scope in {EVERYWHERE, p.namespace}]
         match step.way.whom:
             case Whom.ACCOUNTS:
-                yield from accounts
+                yield from (*accounts, *self._any(step.scope))
             case Whom.RUNNING:
                 yield from (p for p in accounts if self._access.users(p))
             case Whom.NAMED:
                 yield from (p for p in accounts if {None, p.name} & step.names)
+                if None in step.names or "default" in step.names:
+                    yield from self._any(step.scope)
             case Whom.PEOPLE:
                 people = (p for p in self._access.direct if p.kind != "ServiceAccount")
                 yield from (p for p in people if p.name in step.names)
 
+    def _any(self, scope: str) -> Iterator[Principal]:
+        """Walk what every account there is in; each namespace has one, that is to come too."""
+        for principal in self._access.direct:
+            if principal.kind == "Group" and principal.name.startswith(ACCOUNTS):
+                _, _, namespace = principal.name.removeprefix("system:").partition(":")
+                if EVERYWHERE in {scope, namespace} or scope == namespace:
+                    yield principal
 
-def _steps(held: Permissions) -> Iterator[Step]:
+
+_TOGETHER = tuple(way for way in WAYS if len(way.needs) > 1 and not way.alone)
+
+
+def _steps(held: Iterable[tuple[str, Atom]], ways: Iterable[Way]) -> Iterator[Step]:
     """Find the ways that permissions open."""
     atoms = [(scope, atom) for scope, atom in held if atom.resource]
-    for way in WAYS:
+    for way in ways:
         met = [[(s, a) for s, a in atoms if need.met(a)] for need in way.needs]
         if not all(met):
             continue
@@ -166,9 +196,8 @@ def gained(
         (Gain("can bind roles", "E5"), new.bindable)
     ]
     ways += [
-        (Gain(f"can become {other.id}", by.id, other), access.held(other))
+        (Gain(f"can become {other.id}", by.id, other), _own(other, new, access))
         for other, by in sorted(new.become.items(), key=lambda item: item[0])
-        if not new.become.keys() & {*other.groups}
     ]
     for gain, there in ways:
         more = [
@@ -181,6 +210,12 @@ def gained(
         if more:
             words = f"{gain.words}, and so may now {_joined(more)}"
             yield gain._replace(words=words, first=min(more, key=str))
+
+
+def _own(other: Principal, new: Closure, access: Access) -> Iterator[tuple[str, Atom]]:
+    """What somebody else may do, without what is said of the groups that they are in."""
+    said = [access.held(group) for group in other.groups if group in new.become]
+    return (what for what in access.held(other) if not any(one.covers(*what) for one in said))
 
 
 def _where(scope: str) -> str:

@@ -61,6 +61,8 @@ class Way:
     """What it gives beside permissions, as the rest of `may control ...`."""
     cluster: bool = False
     """Whether it is a matter of the whole cluster, wherever it is held."""
+    alone: bool = False
+    """Whether one requester must hold all that is needed, because one request asks for it."""
 
 
 def _need(verbs: frozenset[str] | str, groups: str, resources: str) -> Need:
@@ -103,7 +105,7 @@ WAYS = (
         (_need(WRITE, "core", "secrets"), _need(READ, "core", "secrets")),
         Whom.ACCOUNTS,
     ),
-    Way("E5", (_need("bind", RBAC, "roles clusterroles"), _BINDINGS), Whom.ROLES),
+    Way("E5", (_need("bind", RBAC, "roles clusterroles"), _BINDINGS), Whom.ROLES, alone=True),
     Way(
         "E6",
         (
@@ -111,6 +113,7 @@ WAYS = (
             _need(WRITE, RBAC, "roles clusterroles"),
         ),
         Whom.EVERYTHING,
+        alone=True,
     ),
     Way(
         "E8",
