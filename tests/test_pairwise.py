@@ -139,9 +139,9 @@ def test_there_is_something_to_try_of_every_question() -> None:
 
 
 def test_only_answers_that_contradict_each_other_are_refused_together() -> None:
-    small = ("logs", "traces", "policy_reports", "progressive_delivery")
+    small = ("logs", "traces", "policy_reports", "policy_engine", "progressive_delivery")
     chosen = {"progressive_delivery": "argo-rollouts", "policy_reports": "kyverno"}
-    chosen |= {"logs": "loki", "traces": "tempo"}
+    chosen |= {"logs": "loki", "traces": "tempo", "policy_engine": "kyverno"}
     refused = {
         *({f"engine=argocd, {other}" for other in ("artifact=with a port", "promotion=oci")}),
         *({f"engine=argocd, {other}" for other in ("secrets=sops", "sops_recipient=given")}),

@@ -50,6 +50,21 @@ apiVersion: v1
 kind: Namespace
 metadata: {name: web}
 """
+OF_KYVERNO = """apiVersion: policies.kyverno.io/v1
+kind: ValidatingPolicy
+metadata: {name: host-001.example.org, labels: {groundplan.dev/severity: critical}}
+spec:
+  validationActions: [Deny]
+  matchConstraints:
+    resourceRules:
+      - {apiGroups: [""], apiVersions: [v1], operations: [CREATE], resources: [pods]}
+  validations:
+    - {expression: "!object.spec.?hostNetwork.orValue(false)", message: "HOST-001: no host network"}
+---
+apiVersion: v1
+kind: Namespace
+metadata: {name: web}
+"""
 BASE = "resources: [policy.yaml]\ncomponents: [../posture/exceptions]\n"
 RENDERED = BLUEPRINTS / "repo" / "posture" / "exceptions"
 PRACTICE = {"policies": ["prerequisite/on_call"]}
@@ -81,11 +96,13 @@ def written(name: str = "web", **changes: Any) -> bytes:
     return yaml.safe_dump({**head, "metadata": {"name": name}, "spec": spec}).encode()
 
 
-def repository(*exceptions: bytes, workloads: tuple[str, ...] = ("web",)) -> Repository:
+def repository(
+    *exceptions: bytes, workloads: tuple[str, ...] = ("web",), policy: str = POLICY
+) -> Repository:
     files: dict[str, str | bytes] = {
         "clusters/one/base.yaml": UNIT.format(name="base", needs=""),
         "clusters/one/apps.yaml": UNIT.format(name="apps", needs="{name: base}"),
-        "base/policy.yaml": POLICY,
+        "base/policy.yaml": policy,
         "base/kustomization.yaml": BASE,
         "apps/apps.yaml": "---\n".join(WEB.replace("NAME", name) for name in workloads),
         component.PATH: (RENDERED / "kustomization.yaml").read_bytes(),
@@ -233,7 +250,8 @@ def put_in(found: Repository, today: date = TODAY) -> Repository:
     """The repository after `posture exceptions --write`."""
     declared, _ = reading.read(found.tree.files)
     said = states.standings(found, declared, {}, today)
-    return loaded({**found.tree.files, component.PATH: component.component(found, said)})
+    written = {path: text for path, text in component.files(found, said).items() if text}
+    return loaded({**found.tree.files, **written})
 
 
 def refused(found: Repository) -> list[str]:
@@ -242,13 +260,31 @@ def refused(found: Repository) -> list[str]:
     return sorted(f.resource.name for f in report.findings if f.resource)
 
 
-def test_an_exception_spares_what_it_names_and_nothing_else_until_it_ends() -> None:
+@pytest.mark.parametrize("policy", [POLICY, OF_KYVERNO], ids=["native", "kyverno"])
+def test_an_exception_spares_what_it_names_and_nothing_else_until_it_ends(policy: str) -> None:
     pytest.importorskip("cel_expr_python", reason="no engine for the expressions is installed")
-    found = repository(written(), workloads=("api", "web"))
+    found = repository(written(), workloads=("api", "web"), policy=policy)
 
     assert refused(found) == ["api", "web"]
     assert refused(put_in(found)) == ["api"]
     assert refused(put_in(found, date(2026, 12, 21))) == ["api", "web"]
+
+
+def test_an_exception_of_kyverno_says_who_and_until_when() -> None:
+    found = put_in(repository(written(), policy=OF_KYVERNO))
+    [exception] = [r.body for r in found.resources if r.id.kind == "PolicyException"]
+
+    assert exception["metadata"] == {"name": "web", "namespace": "kyverno"}
+    assert exception["spec"]["policyRefs"] == [
+        {"kind": "ValidatingPolicy", "name": "host-001.example.org"}
+    ]
+    assert exception["spec"]["expiresAt"] == "2026-12-20T23:59:59Z"
+    assert exception["spec"]["properties"] == {
+        name: SPEC[name] for name in ("owner", "approver", "reason")
+    }
+    report = checks.run(found, only=["SCH001", "EXC001"])
+    assert report.findings == ()
+    assert put_in(found, date(2026, 12, 21)).tree.files[component.PATH].count(b"resources") == 0
 
 
 def test_an_exception_for_some_clusters_is_not_put_into_what_all_share() -> None:

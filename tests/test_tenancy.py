@@ -296,6 +296,17 @@ def test_kubernetes_own_controllers_are_not_held_up(
     assert server.client.send(request).ok
 
 
+@pytest.mark.parametrize("resource", ["policyexceptions", "validatingpolicies"])
+@pytest.mark.parametrize("namespace", ["payments", "kyverno", ""])
+def test_a_team_has_no_hand_in_the_guards_of_kyverno(
+    server: ApiServer, namespace: str, resource: str
+) -> None:
+    what = {"namespace": namespace, "group": "policies.kyverno.io", "resource": resource}
+
+    assert not any(account(server, verb=verb, **what) for verb in WRITES)
+    assert not any(person(server, verb=verb, **what) for verb in WRITES)
+
+
 def test_people_of_a_team_look_but_do_not_touch(server: ApiServer) -> None:
     apps = {"namespace": "payments", "group": "apps", "resource": "deployments"}
 

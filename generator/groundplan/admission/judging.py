@@ -139,12 +139,12 @@ def _verdict(policy: Policy, candidate: Candidate, around: Mapping[str, str]) ->
     if policy.parameters:
         return Verdict(policy, candidate, unknown="it takes parameters")
     data = _data(candidate, around)
-    for expression in policy.conditions:
-        match evaluate(expression, data):
-            case Unknown(reason):
-                return Verdict(policy, candidate, unknown=reason)
-            case False:
-                return Verdict(policy, candidate)
+    for conditions, meant in ((policy.conditions, False), *((e, True) for e in policy.exceptions)):
+        said = _all(conditions, data)
+        if isinstance(said, Unknown):
+            return Verdict(policy, candidate, unknown=said.reason)
+        if said is meant:
+            return Verdict(policy, candidate)
     variables = _variables(policy, data)
     unknown = ""
     for validation in policy.validations:
@@ -154,6 +154,17 @@ def _verdict(policy: Policy, candidate: Candidate, around: Mapping[str, str]) ->
             case False:
                 return Verdict(policy, candidate, _message(validation))
     return Verdict(policy, candidate, unknown=unknown)
+
+
+def _all(conditions: Sequence[str], data: Mapping[str, Any]) -> bool | Unknown:
+    """Whether all conditions are true."""
+    for expression in conditions:
+        value = evaluate(expression, data)
+        if isinstance(value, Unknown):
+            return value
+        if value is False:
+            return False
+    return True
 
 
 def _variables(policy: Policy, data: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,12 +1,14 @@
-"""Validating admission policies with their bindings, as the API server puts them together.
+"""Policies whose rules are expressions: the API server's with their bindings, and Kyverno's.
 
-Fields: https://kubernetes.io/docs/reference/access-authn-authz/validating-admission-policy/.
+Fields: https://kubernetes.io/docs/reference/access-authn-authz/validating-admission-policy/, and
+those of `policies.kyverno.io`. A policy of Kyverno says itself what a binding says, and
+PolicyExceptions name the policies that they are from.
 """
 
 from __future__ import annotations
 
 import marshal
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from groundplan.posture.pod_security_checks import items, mapping
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from groundplan.resources import Resource
 
 GROUP = "admissionregistration.k8s.io"
+KYVERNO = "policies.kyverno.io"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +36,8 @@ class Policy:
     """Whether the binding refuses; otherwise it warns or takes note."""
     parameters: bool
     """Whether the answer depends on another object."""
+    exceptions: tuple[tuple[str, ...], ...] = ()
+    """Conditions; an object for which all of one entry are true is left alone."""
 
     @property
     def name(self) -> str:
@@ -44,15 +49,21 @@ class Policy:
         """The same for pairs that say the same."""
         # Version 2 writes no back-references: equal scopes give equal bytes.
         scopes = marshal.dumps(tuple(map(dict, self.scopes)), 2)
-        return self.resource.content, scopes, self.denies
+        return self.resource.content, scopes, self.denies, self.exceptions
 
 
 def policies(resources: Iterable[Resource]) -> Iterator[Policy]:
-    """Every pair of a policy and a binding among the objects of one cluster."""
+    """Every policy among the objects of one cluster, as it is put to work."""
     declared: dict[str, Resource] = {}
     bindings: list[Resource] = []
+    own: list[Resource] = []
+    exceptions: list[Mapping[str, Any]] = []
     for resource in resources:
-        if resource.id.group == GROUP and resource.id.kind == "ValidatingAdmissionPolicy":
+        if resource.id.group == KYVERNO and resource.id.kind == "ValidatingPolicy":
+            own.append(resource)
+        elif resource.id.group == KYVERNO and resource.id.kind == "PolicyException":
+            exceptions.append(mapping(resource.body, "spec"))
+        elif resource.id.group == GROUP and resource.id.kind == "ValidatingAdmissionPolicy":
             declared[resource.id.name] = resource
         elif resource.id.group == GROUP and resource.id.kind == "ValidatingAdmissionPolicyBinding":
             bindings.append(resource)
@@ -61,6 +72,24 @@ def policies(resources: Iterable[Resource]) -> Iterator[Policy]:
         policy = declared.get(str(spec.get("policyName")))
         if policy is not None:
             yield _bound(policy, spec)
+    for policy in own:
+        yield _kyverno(policy, exceptions)
+
+
+def _kyverno(policy: Resource, exceptions: Iterable[Mapping[str, Any]]) -> Policy:
+    spec = mapping(policy.body, "spec")
+    spared = (
+        tuple(str(condition.get("expression")) for condition in _each(exception, "matchConditions"))
+        for exception in exceptions
+        if any(_names(reference, policy) for reference in _each(exception, "policyRefs"))
+    )
+    # The policy says itself what a binding would: its scope, and what comes of a failure.
+    bound = _bound(policy, {"validationActions": spec.get("validationActions", ["Deny"])})
+    return replace(bound, exceptions=(*spared,))
+
+
+def _names(reference: Mapping[str, Any], policy: Resource) -> bool:
+    return (reference.get("kind"), reference.get("name")) == (policy.id.kind, policy.id.name)
 
 
 def _bound(policy: Resource, binding: Mapping[str, Any]) -> Policy:

@@ -19,10 +19,11 @@ TIERS_WITH = {
     "progressive_delivery": ("growing", "enterprise"),
     "policy_reports": ("growing", "enterprise"),
     "posture_scan": ("growing", "enterprise"),
+    "policy_engine": ("growing", "enterprise"),
     "long_term_metrics": ("enterprise",),
     "image_signatures": ("enterprise",),
 }
-"""Where a choice other than none has an effect: the tiers whose components it is about."""
+"""Where a choice other than the plain one has an effect: the tiers whose components it is about."""
 
 SYSTEM_NAMESPACES = dict.fromkeys(
     ("default", "kube-node-lease", "kube-public", "kube-system"), "Kubernetes"
@@ -91,7 +92,7 @@ def _tiers(answers: Mapping[str, Any]) -> Iterator[Fault]:
     tier = answers.get("tier")
     for question, tiers in TIERS_WITH.items():
         choice = answers.get(question, "none")
-        if tier in tiers or choice in ("none", [], "") or "#{" in str(choice):
+        if tier in tiers or choice in ("none", "native", [], "") or "#{" in str(choice):
             continue
         what = f"{shown(choice)} has no effect in the tier {tier}"
         fix = f"leave {question} out, or choose tier: {tiers[0]}"

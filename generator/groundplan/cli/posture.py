@@ -106,7 +106,11 @@ def exceptions(path: Path, form: str, today: datetime | None, write: bool) -> in
     standings = states.standings(repository, found, history.ages(path), day)
     if write:
         target = path / component.PATH
-        write_whole(target, component.component(repository, standings))
+        for name, text in component.files(repository, standings).items():
+            if text:
+                write_whole(path / name, text)
+            else:
+                (path / name).unlink(missing_ok=True)
         left = [s.exception.name for s in standings if component.left_out(repository, s)]
         click.echo(
             f"{target} is written" + (f" without {', '.join(left)}" if left else ""), err=True

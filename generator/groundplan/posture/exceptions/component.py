@@ -1,7 +1,8 @@
-"""The exceptions as the API server takes them: conditions that its policies skip an object by.
+"""The exceptions as those take them who judge: the API server, and Kyverno.
 
-CEL has no clock. What has ended is left out when the file is written anew, and until then
-`groundplan posture exceptions` fails.
+The API server has conditions that its policies skip an object by, and no clock. What has ended is
+left out when the file is written anew, and until then `groundplan posture exceptions` fails.
+Kyverno has objects of their own for exceptions, which end by themselves.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from groundplan.documents import dump
-from groundplan.posture.exceptions.model import FOLDER, policy_id
+from groundplan.posture.exceptions.model import FOLDER, POLICY_KINDS, policy_id
 from groundplan.posture.pod_security_checks import items, mapping
 
 if TYPE_CHECKING:
@@ -22,28 +23,60 @@ if TYPE_CHECKING:
     from groundplan.resources import Resource
 
 PATH = f"{FOLDER}/kustomization.yaml"
+OBJECTS = f"{FOLDER}/policy-exceptions.yaml"
+NAMESPACE = "kyverno"
+"""Where Kyverno is told to look for exceptions, and nobody but the platform writes any."""
 PREFIX = "except-"
 HEAD = """\
 # Written by `groundplan posture exceptions --write` from the files beside it; edit those.
 """
 
 
-def component(repository: Repository, standings: Sequence[Standing]) -> str:
-    """The Kustomize component that puts the exceptions that still hold into the policies."""
+def files(repository: Repository, standings: Sequence[Standing]) -> Mapping[str, str]:
+    """The exceptions that still hold as a Kustomize component, by path; no text is no file."""
     policies = {
         policy_id(resource.id.name): resource
         for resource in repository.resources
-        if resource.id.kind == "ValidatingAdmissionPolicy"
+        if resource.id.kind in POLICY_KINDS
     }
     holding = [s.exception for s in standings if not s.failing and not left_out(repository, s)]
+    native = {name: one for name, one in policies.items() if one.id.kind != "ValidatingPolicy"}
+    others = policies.keys() - native.keys()
     patches = [
-        _patch(policies[policy], conditions)
-        for policy in sorted(policies)
+        _patch(native[policy], conditions)
+        for policy in sorted(native)
         if (conditions := [_condition(e) for e in holding if policy in e.policies])
+    ]
+    objects = [
+        _object(exception, names)
+        for exception in holding
+        if (names := [policies[one].id.name for one in exception.policies if one in others])
     ]
     # Kustomize refuses a component without any field; an empty list is one.
     body = {"apiVersion": "kustomize.config.k8s.io/v1alpha1", "kind": "Component"}
-    return HEAD + dump({**body, "patches": patches})
+    listed = {"resources": [OBJECTS.rpartition("/")[2]]} if objects else {}
+    return {
+        PATH: HEAD + dump({**body, **listed, "patches": patches}),
+        OBJECTS: HEAD + "---\n".join(map(dump, objects)) if objects else "",
+    }
+
+
+def _object(exception: PostureException, policies: Sequence[str]) -> Mapping[str, Any]:
+    """An exception as Kyverno has it; the last day ends in UTC."""
+    terms = " && ".join(_terms(exception.scope))
+    said = {name: getattr(exception, name) for name in ("owner", "approver", "reason", "ticket")}
+    ends = {"expiresAt": f"{exception.expires}T23:59:59Z"} if exception.expires else {}
+    return {
+        "apiVersion": "policies.kyverno.io/v1",
+        "kind": "PolicyException",
+        "metadata": {"name": exception.name, "namespace": NAMESPACE},
+        "spec": {
+            "policyRefs": [{"kind": "ValidatingPolicy", "name": name} for name in policies],
+            **({"matchConditions": [{"name": "scope", "expression": terms}]} if terms else {}),
+            **ends,
+            "properties": {name: value for name, value in said.items() if value},
+        },
+    }
 
 
 def left_out(repository: Repository, standing: Standing) -> bool:

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 FOLDER = "posture/exceptions"
 KIND = "PostureException"
+POLICY_KINDS = frozenset({"ValidatingAdmissionPolicy", "ValidatingPolicy"})
+"""The objects that policies are rendered as, of the API server and of Kyverno."""
 PREREQUISITE = "prerequisite/"
 """Begins the ids of practices that an organisation does without; no object breaks them."""
 

@@ -11,6 +11,7 @@ from groundplan.posture.exceptions.model import (
     MANY_OBJECTS,
     MANY_RENEWALS,
     MAX_DAYS,
+    POLICY_KINDS,
     WARN_DAYS,
     Age,
     PostureException,
@@ -138,7 +139,7 @@ def _severities(repository: Repository) -> Mapping[str, str]:
     """The severity of each policy that the repository applies, by id."""
     found = {}
     for resource in repository.resources:
-        if resource.id.kind == "ValidatingAdmissionPolicy":
+        if resource.id.kind in POLICY_KINDS:
             labels = mapping(resource.body, "metadata", "labels")
             found[policy_id(resource.id.name)] = str(labels.get("groundplan.dev/severity"))
     return {policy: severity for policy, severity in found.items() if severity in MAX_DAYS}
