@@ -100,6 +100,24 @@ def test_powers_are_named(case: str) -> None:
     assert said(rbac, head, head) == {}
 
 
+@pytest.mark.parametrize("verb", ["get", "create"])
+def test_the_proxy_of_nodes_leads_to_whoever_runs_on_them(verb: str) -> None:
+    could = role(rule(verb, "nodes/proxy"), cluster=True) + binding(JANE, everywhere=True)
+    runs = WEB.format(spec="serviceAccountName: web") + MADE
+    assert GAINED in said(rbac, could + runs, could + runs + GRANT)["widened"]
+    assert GAINED not in said(rbac, could + MADE, could + MADE + GRANT)["widened"]
+
+
+def test_whoever_binds_any_role_becomes_everybody_of_the_namespace() -> None:
+    rules = f"{rule('bind', 'clusterroles', RBAC)}\n{rule('create', 'rolebindings', RBAC)}"
+    group = "{kind: Group, name: 'system:serviceaccounts:shop'}"
+    could = role(rules) + binding(JANE)
+    head = could + role(rule("list", "nodes"), "look", cluster=True)
+    head += binding(group, "look", "look", everywhere=True)
+    [found] = [one for one in said(rbac, could, head)["widened"] if "can become" in one]
+    assert found.endswith("Group system:serviceaccounts:shop, and so may now list nodes everywhere")
+
+
 def test_half_of_a_way_leads_nowhere() -> None:
     head = role(rule("bind", "clusterroles", RBAC), cluster=True) + binding(JANE, everywhere=True)
     assert said(rbac, "", head)["widened"] == [
