@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from groundplan.documents import Document, YamlProblem
     from groundplan.gitops.model import Cluster
+    from groundplan.posture.network.scene import Scene
     from groundplan.resources import Origin, Resource, ResourceId
     from groundplan.schemas import ChartStore, SchemaStore
 
@@ -125,6 +126,20 @@ class Repository:
             Graph(cluster, sets)
             for cluster in self.clusters
             if not any(unit.id.group == KUSTOMIZE_GROUP for unit in cluster.units)
+        )
+
+    @cached_property
+    def scenes(self) -> tuple[Scene, ...]:
+        """What each cluster of `graphs` has of network policies, namespaces and workloads."""
+        from groundplan.posture.model import State
+        from groundplan.posture.network.policies import remembering
+        from groundplan.posture.network.scene import Scene
+
+        read = remembering()
+        clusters = (graph.cluster for graph in self.graphs)
+        return tuple(
+            Scene.of(State(one.name, tuple(r for unit in one.units for r in unit.resources)), read)
+            for one in clusters
         )
 
     @cached_property

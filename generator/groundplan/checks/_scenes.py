@@ -14,20 +14,13 @@ if TYPE_CHECKING:
 
 def scenes(repository: Repository) -> Iterator[Scene]:
     """What each cluster has of policies, namespaces and workloads."""
-    return (scene for _, scene in on_clusters(repository))
+    return iter(repository.scenes)
 
 
 def on_clusters(repository: Repository) -> Iterator[tuple[Cluster, Scene]]:
     """The same, each with its cluster."""
-    from groundplan.posture.model import State
-    from groundplan.posture.network.policies import remembering
-    from groundplan.posture.network.scene import Scene
-
-    read = remembering()
-    for graph in repository.graphs:
-        cluster = graph.cluster
-        resources = (r for unit in cluster.units for r in unit.resources)
-        yield cluster, Scene.of(State(cluster.name, tuple(resources)), read)
+    clusters = (graph.cluster for graph in repository.graphs)
+    return zip(clusters, repository.scenes, strict=True)
 
 
 def charted(cluster: Cluster) -> frozenset[str]:
