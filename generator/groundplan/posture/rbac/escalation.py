@@ -93,8 +93,9 @@ class Closures:
         for one in everyone:
             yield from self._ways(one, more)
         # Of two requests each may be made in another name.
-        held = {what for one in everyone for what in self._access.held(one)}
-        yield from _steps(held | more, _TOGETHER)
+        if len(everyone) > 1:
+            held = {what for one in everyone for what in self._access.held(one)}
+            yield from _steps(held | more, _TOGETHER)
 
     def _ways(self, principal: Principal, more: frozenset[tuple[str, Atom]]) -> tuple[Step, ...]:
         key = principal, more
