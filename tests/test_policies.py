@@ -168,7 +168,10 @@ def test_every_policy_is_rendered_in_the_mode_of_its_tier(engine: str, tier: str
 
 PLATFORM = """apiVersion: v1
 kind: Namespace
-metadata: {name: shop, labels: {groundplan.dev/tenant: shop, groundplan.dev/owner: shop}}
+metadata:
+  name: shop
+  labels: {groundplan.dev/tenant: shop, groundplan.dev/owner: shop}
+  annotations: {groundplan.dev/device-classes: gpu.groundplan.dev}
 ---
 apiVersion: v1
 kind: Namespace

@@ -41,6 +41,27 @@ class Candidate:
 
 
 @dataclass(frozen=True, slots=True)
+class Around:
+    """A namespace, as policies see it."""
+
+    name: str
+    """Empty for objects outside namespaces."""
+    said: Mapping[str, str]
+    """Its labels but the one with its name, which Kubernetes adds."""
+    annotations: Mapping[str, str]
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """All of its labels."""
+        return {NAMESPACE_NAME: self.name, **self.said}
+
+    @property
+    def content(self) -> Hashable:
+        """Equal for equal ones."""
+        return self.name, *map(tuple, map(sorted, (self.said.items(), self.annotations.items())))
+
+
+@dataclass(frozen=True, slots=True)
 class Verdict:
     """What one policy says of one object; no message means that it is content."""
 
@@ -68,7 +89,7 @@ class Judge:
     ) -> Iterator[Verdict]:
         """What each policy says of each object of the same cluster that it is about."""
         namespaces = {
-            r.id.name: _labels(r.body)
+            r.id.name: Around(r.id.name, _said(r.body, "labels"), _said(r.body, "annotations"))
             for r in resources
             if (r.id.group, r.id.kind) == ("", "Namespace")
         }
@@ -76,26 +97,24 @@ class Judge:
         number = self._numbers.setdefault(bound, len(self._numbers))
         for resource in resources:
             around = _around(resource, namespaces)
-            key = (number, resource.content, tuple(sorted(around.items())))
+            key = (number, resource.content, around.content)
             if key not in self._said:
                 self._said[key] = tuple(_judged(policies, resource, around))
             yield from self._said[key]
 
 
-def _judged(
-    policies: Sequence[Policy], resource: Resource, around: Mapping[str, str]
-) -> Iterator[Verdict]:
+def _judged(policies: Sequence[Policy], resource: Resource, around: Around) -> Iterator[Verdict]:
     for candidate in _candidates(resource):
         for policy in policies:
             if _concerns(policy, candidate, around):
                 yield _verdict(policy, candidate, around)
 
 
-def _around(resource: Resource, namespaces: Mapping[str, Mapping[str, str]]) -> Mapping[str, str]:
-    """The labels of the namespace that an object is in, or is."""
+def _around(resource: Resource, namespaces: Mapping[str, Around]) -> Around:
+    """The namespace that an object is in, or is."""
     is_namespace = (resource.id.group, resource.id.kind) == ("", "Namespace")
     name = resource.id.name if is_namespace else resource.id.namespace
-    return {NAMESPACE_NAME: name, **namespaces.get(name, {})}
+    return namespaces.get(name, Around(name, {}, {}))
 
 
 def _candidates(resource: Resource) -> Iterator[Candidate]:
@@ -105,7 +124,7 @@ def _candidates(resource: Resource) -> Iterator[Candidate]:
         yield Candidate(resource, pointer, "", "v1", "Pod", made)
 
 
-def _concerns(policy: Policy, candidate: Candidate, around: Mapping[str, str]) -> bool:
+def _concerns(policy: Policy, candidate: Candidate, around: Around) -> bool:
     for number, scope in enumerate(policy.scopes):
         rules = items(scope, "resourceRules")
         # The policy itself must name resources; a binding may leave that to it.
@@ -114,9 +133,10 @@ def _concerns(policy: Policy, candidate: Candidate, around: Mapping[str, str]) -
         if any(_named(mapping(r), candidate) for r in items(scope, "excludeResourceRules")):
             return False
         # Objects outside namespaces are not held to a selector of namespaces.
-        if around[NAMESPACE_NAME] and not selects(box(mapping(scope, "namespaceSelector")), around):
+        named = box(mapping(scope, "namespaceSelector"))
+        if around.name and not selects(named, around.labels):
             return False
-        if not selects(box(mapping(scope, "objectSelector")), _labels(candidate.body)):
+        if not selects(box(mapping(scope, "objectSelector")), _said(candidate.body, "labels")):
             return False
     return True
 
@@ -135,7 +155,7 @@ def _has_name(names: list[Any], candidate: Candidate) -> bool:
     return not names or candidate.source.id.name in names
 
 
-def _verdict(policy: Policy, candidate: Candidate, around: Mapping[str, str]) -> Verdict:
+def _verdict(policy: Policy, candidate: Candidate, around: Around) -> Verdict:
     if policy.parameters:
         return Verdict(policy, candidate, unknown="it takes parameters")
     data = _data(candidate, around)
@@ -177,7 +197,7 @@ def _variables(policy: Policy, data: Mapping[str, Any]) -> dict[str, Any]:
     return found
 
 
-def _data(candidate: Candidate, around: Mapping[str, str]) -> dict[str, Any]:
+def _data(candidate: Candidate, around: Around) -> dict[str, Any]:
     kind = {"group": candidate.group, "version": candidate.version, "kind": candidate.kind}
     identity = candidate.source.id
     request = {
@@ -187,8 +207,8 @@ def _data(candidate: Candidate, around: Mapping[str, str]) -> dict[str, Any]:
         "operation": "CREATE",
         "dryRun": False,
     }
-    name = around[NAMESPACE_NAME]
-    space = {"metadata": {"name": name, "labels": around}} if name else None
+    said = {"name": around.name, "labels": around.labels, "annotations": around.annotations}
+    space = {"metadata": said} if around.name else None
     return {"object": candidate.body, "request": request, "namespaceObject": space}
 
 
@@ -196,6 +216,5 @@ def _message(validation: Mapping[str, Any]) -> str:
     return str(validation.get("message") or f"failed expression: {validation.get('expression')}")
 
 
-def _labels(body: Mapping[str, Any]) -> Mapping[str, str]:
-    labels = mapping(body, "metadata", "labels")
-    return {str(key): str(value) for key, value in labels.items()}
+def _said(body: Mapping[str, Any], what: str) -> Mapping[str, str]:
+    return {str(key): str(value) for key, value in mapping(body, "metadata", what).items()}

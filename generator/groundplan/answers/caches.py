@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
 
     from groundplan.answers.fields import Path
-    from groundplan.answers.serving import Hardware
+    from groundplan.answers.pools import Hardware
 
 MIB = 1024
 """In one GiB."""

@@ -4,32 +4,31 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from groundplan import documents
 from groundplan.answers import model_servers
 from groundplan.answers.caches import late, styles, unstored
-from groundplan.answers.fields import (
-    Fault,
-    Many,
-    Number,
-    Record,
-    Text,
-    label,
-    shown,
-    suggestion,
-)
+from groundplan.answers.fields import Fault, Many, Number, Record, Text, label, shown, suggestion
 from groundplan.answers.model_memory import memory
 from groundplan.answers.objectives import objective_fields, unmeasured
+from groundplan.answers.pools import (
+    TOGETHER,
+    Hardware,
+    Items,
+    among,
+    driver_of,
+    optional,
+    pool_record,
+    slice_of,
+    unmade,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from groundplan.answers.fields import Kind, Path, Wrong
     from groundplan.template import Template
-
-Items = list[tuple["Path", Mapping[str, Any]]]
 
 IMAGES_FROM = "1.36"
 """The Kubernetes version from which every node mounts images as volumes."""
@@ -41,71 +40,25 @@ _IMAGE = re.compile(r"oci://[a-z0-9.-]+(:[0-9]+)?(/[a-z0-9._-]+)+@sha256:[0-9a-f
 _MODEL_NAME = re.compile(r"[a-z]([-a-z0-9]{0,38}[a-z0-9])?")
 
 
-@dataclass(frozen=True, slots=True)
-class Hardware:
-    """What is known of accelerators, places and the engine: data files of the template."""
-
-    accelerators: Mapping[str, Mapping[str, Any]]
-    """By name: `memory` in GiB, and for each place the `machines` by their number."""
-    server: Mapping[str, Any]
-    """How the engine is run: `utilisation`, `working`, `precisions`."""
-    rules: Mapping[str, Any]
-    """What can be promised of a model: `latencies` and `availability`."""
-    capacity: Mapping[str, tuple[str, ...]]
-    """How nodes are paid for, by place."""
-    places: Mapping[str, Mapping[str, Any]]
-    """The data of each place; in `weights` by style what weights can lie on, and the `fact` that a
-    cluster has to say for it."""
-    caches: Mapping[str, Any]
-    """How weights come to their servers, and how long images and the engine take."""
-
-
 def hardware(template: Template) -> Hardware:
     """Read what a template knows of accelerators."""
 
     def data(file: str) -> Any:
         return documents.load((template.root / file).read_bytes(), file)
 
-    places = {name: data(f"overlays/{name}/place.yaml") for name in template.places}
     return Hardware(
         data("blueprints/accelerators.yaml"),
         data("blueprints/model-server.yaml"),
         data("blueprints/model-rules.yaml"),
-        {name: tuple(place.get("capacity") or ()) for name, place in places.items()},
-        places,
+        {name: data(f"overlays/{name}/place.yaml") for name in template.places},
         data("blueprints/model-cache.yaml"),
+        data("blueprints/drivers.yaml"),
     )
 
 
 def serving_fields(known: Hardware) -> Mapping[str, Kind]:
     """What is known about the answers on accelerators and models: by question."""
     precisions = tuple(known.server["precisions"])
-
-    def among(*names: str, id: str, what: str) -> Text:
-        def check(value: str) -> Wrong | None:
-            if value in names:
-                return None
-            return id, f"{shown(value)} is no {what}", suggestion(value, names)
-
-        return Text(check, choices=names)
-
-    steps = {step for place in known.capacity.values() for step in place}
-    pool = Record(
-        {
-            "name": Text(label),
-            "cluster": Text(label),
-            "accelerator": among(
-                *known.accelerators, id="answers.unknown-accelerator", what="accelerator"
-            ),
-            "per_node": Number(least=1),
-            "most": Number(least=1),
-            "capacity": Many(
-                among(*sorted(steps), id="answers.not-a-capacity", what="kind of capacity"),
-                required=False,
-            ),
-            "hour_cents": Number(required=False, least=1),
-        }
-    )
     serving = among(*model_servers.MODES, id="answers.not-a-serving", what="way to serve")
     access = among("namespace", "gateway", id="answers.not-an-access", what="access")
     attention = among("gqa", "mla", id="answers.not-an-attention", what="kind of attention")
@@ -124,18 +77,18 @@ def serving_fields(known: Hardware) -> Mapping[str, Kind]:
             "context": Number(least=1),
             "max_concurrency": Number(least=1),
             "size_gib": Number(required=False, least=1),
-            "attention": Text(attention.check, required=False, choices=attention.choices),
+            "attention": optional(attention),
             "gpus": Number(required=False, least=1),
             "replicas": Number(required=False),
             "most": Number(required=False, least=1),
             **objective_fields(known.rules),
-            "serving": Text(serving.check, required=False, choices=serving.choices),
-            "access": Text(access.check, required=False, choices=access.choices),
-            "cache": Text(cache.check, required=False, choices=cache.choices),
+            "serving": optional(serving),
+            "access": optional(access),
+            "cache": optional(cache),
             "cold_start_s": Number(required=False, least=1),
         }
     )
-    return {"pools": Many(pool), "models": Many(model)}
+    return {"pools": Many(pool_record(known)), "models": Many(model)}
 
 
 def unserved(answers: Mapping[str, Any], known: Hardware) -> Iterator[Fault]:
@@ -148,8 +101,7 @@ def unserved(answers: Mapping[str, Any], known: Hardware) -> Iterator[Fault]:
     if pools and not answers.get("teams"):
         what = "a pool serves teams, and there is none"
         yield Fault(("pools",), "answers.pools-without-teams", what, "add a team, or drop the pool")
-    for path, pool in pools:
-        yield from _pool(path, pool, clusters, known)
+    yield from unmade(pools, clusters, _items(answers, "teams"), known)
     named = {str(pool.get("name")): pool for _, pool in pools}
     models = [(path, _sized(model, named, known)) for path, model in models]
     for path, model in models:
@@ -160,7 +112,8 @@ def unserved(answers: Mapping[str, Any], known: Hardware) -> Iterator[Fault]:
             yield from unstored(path, model, model_servers.pods(model), cluster, known)
         yield from _started(path, model, named, cluster, known)
         yield from unmeasured(path, model, known.rules, answers.get("tier"))
-    yield from _counted(models, pools, answers)
+        yield from _driven(path, model, named, clusters, known)
+    yield from _counted(models, pools, answers, known)
 
 
 def _items(answers: Mapping[str, Any], question: str) -> Items:
@@ -187,43 +140,6 @@ def _source(value: str) -> Wrong | None:
         "SHA256SUMS, or oci://HOST/PATH@sha256:DIGEST"
     )
     return "answers.floating-model", f"{shown(value)} does not say which weights these are", fix
-
-
-def _pool(
-    path: Path, pool: Mapping[str, Any], clusters: Mapping[str, Any], known: Hardware
-) -> Iterator[Fault]:
-    cluster = clusters.get(str(pool.get("cluster")))
-    if cluster is None:
-        what = f"there is no cluster {shown(pool.get('cluster'))}"
-        fix = suggestion(str(pool.get("cluster")), clusters)
-        yield Fault((*path, "cluster"), "answers.unknown-cluster", what, fix)
-        return
-    place = str(cluster.get("place"))
-    if pool.get("name") == "general":
-        what = "general is the pool of nodes without accelerators"
-        yield Fault((*path, "name"), "answers.reserved-pool", what, "choose another name")
-    accelerator = known.accelerators.get(str(pool.get("accelerator")), {})
-    machines = accelerator.get(place, {}).get("machines", {})
-    if accelerator and not machines:
-        there = [name for name, one in known.accelerators.items() if place in one]
-        what = f"{place} has no {pool['accelerator']}"
-        fix = f"use one of {', '.join(there)}" if there else "choose a cluster elsewhere"
-        yield Fault((*path, "accelerator"), "answers.accelerator-not-there", what, fix)
-    elif accelerator and str(pool.get("per_node")) not in machines:
-        what = f"no machine of {place} has {pool.get('per_node')} {pool['accelerator']}"
-        fix = f"use one of {', '.join(map(str, machines))}"
-        yield Fault((*path, "per_node"), "answers.no-such-machine", what, fix)
-    per_node, most = pool.get("per_node"), pool.get("most")
-    if isinstance(per_node, int) and isinstance(most, int) and most < per_node:
-        what = f"a node has {per_node} accelerators and the pool may have {most}"
-        yield Fault((*path, "most"), "answers.pool-too-small", what, f"write {per_node} or more")
-    steps = pool.get("capacity")
-    anywhere = {step for there in known.capacity.values() for step in there}
-    for index, step in enumerate(steps if isinstance(steps, list) else ()):
-        if machines and step in anywhere - set(known.capacity[place]):
-            what = f"{place} has no capacity that is {shown(step)}"
-            fix = f"use {', '.join(known.capacity[place])}"
-            yield Fault((*path, "capacity", index), "answers.capacity-not-there", what, fix)
 
 
 def _placed(
@@ -269,14 +185,13 @@ def _started(
         what = f"a server with {gpus} accelerators would leave some of a node's {per_node} alone"
         fix = f"write a multiple of {per_node}"
         yield Fault((*path, "gpus"), "answers.nodes-not-whole", what, fix)
-    accelerator = known.accelerators.get(str(pool.get("accelerator")))
     try:
-        found = memory(model, accelerator or {}, known.server)
+        found = memory(model, slice_of(pool, known), known.server)
     except (KeyError, TypeError, ZeroDivisionError):
         return  # something is missing or of a wrong type, which is said elsewhere
     if not found.fits:
         what = (
-            f"needs {found.needed:.1f} GiB on each {pool['accelerator']} (weights "
+            f"needs {found.needed:.1f} GiB on each {_unit(pool)} (weights "
             f"{found.weights:.1f}, key-value cache {found.cache:.1f}, work {found.working:.1f}), "
             f"usable are {found.usable:.1f}"
         )
@@ -288,13 +203,54 @@ def _started(
         )
 
 
-def _counted(models: Items, pools: Items, answers: Mapping[str, Any]) -> Iterator[Fault]:
+def _unit(pool: Mapping[str, Any]) -> str:
+    """What a model is given one of."""
+    profile = pool.get("profile")
+    return f"{profile} of {pool['accelerator']}" if profile else str(pool["accelerator"])
+
+
+def _driven(
+    path: Path,
+    model: Mapping[str, Any],
+    pools: Mapping[str, Any],
+    clusters: Mapping[str, Mapping[str, Any]],
+    known: Hardware,
+) -> Iterator[Fault]:
+    """Whether a pool's driver runs the engine, and its sharing keeps what a model promises."""
+    pool = pools.get(str(model.get("pool")), {})
+    sharing = pool.get("sharing")
+    if sharing in TOGETHER:
+        what = f"{pool['name']} is shared by {sharing}, which keeps no latency and no memory"
+        fix = "name a pool with sharing none, mig or dra"
+        yield Fault((*path, "pool"), "answers.model-on-shared-accelerator", what, fix)
+    gpus = model.get("gpus", 1)
+    if sharing == "mig" and isinstance(gpus, int) and gpus > 1:
+        what = f"the model wants {gpus} slices, which do not reach each other"
+        yield Fault((*path, "gpus"), "answers.model-over-slice", what, "use whole accelerators")
+    cluster = clusters.get(str(pool.get("cluster")), {})
+    if cluster.get("place") not in known.places:
+        return
+    driver = driver_of(pool, cluster, known)
+    cuda = known.server["cuda"]
+    least = known.drivers[cuda.split(".")[0]]
+    if driver.isdecimal() and int(driver) < least:
+        what = f"the engine needs CUDA {cuda}, and so driver {least}; the pool has {driver}"
+        fix = f"bring driver {least} or newer to the nodes"
+        yield Fault((*path, "pool"), "answers.driver-too-old", what, fix)
+
+
+def _counted(
+    models: Items, pools: Items, answers: Mapping[str, Any], known: Hardware
+) -> Iterator[Fault]:
     """Whether pools and quotas have as many accelerators as their models want."""
     for path, pool in pools:
         wanted = _wanted(model for _, model in models if model.get("pool") == pool.get("name"))
-        if isinstance(most := pool.get("most"), int) and wanted > most:
-            what = f"the pool's models want {wanted} accelerators and it may have {most}"
-            yield Fault((*path, "most"), "answers.pool-too-small", what, f"write {wanted} or more")
+        slices = slice_of(pool, known)["slices"]
+        if isinstance(most := pool.get("most"), int) and wanted > most * slices:
+            has = f"{most}" if slices == 1 else f"{most} of {slices} slices"
+            what = f"the pool's models want {wanted} accelerators and it may have {has}"
+            fix = f"write {-(-wanted // slices)} or more"
+            yield Fault((*path, "most"), "answers.pool-too-small", what, fix)
     for path, team in _items(answers, "teams"):
         allowed = str(team.get("gpus", "0"))
         for namespace in team.get("namespaces") or ():
@@ -315,5 +271,4 @@ def _sized(
 ) -> Mapping[str, Any]:
     """A model with what its pool makes of it, as far as that can be said."""
     pool = pools.get(str(model.get("pool")), {})
-    accelerator = known.accelerators.get(str(pool.get("accelerator")), {})
-    return model_servers.sized(model, pool, accelerator, known.server)
+    return model_servers.sized(model, pool, slice_of(pool, known), known.server)

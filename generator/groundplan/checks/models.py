@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 _SECONDS = ("first_token", "between_tokens", "answer")
 """What an objective of the catalogue can promise within a time."""
 CATALOGUE = "models/catalog.yaml"
+COUNTED_AS = f"requests.{ACCELERATOR}"
+"""What quotas count a model's accelerators by, unless the catalogue says otherwise."""
+NVIDIA = "nvidia.com/"
 _SHARED_MEMORY = "/dev/shm"  # noqa: S108 - a mount path, not a file
 
 
@@ -84,8 +87,9 @@ def _differences(pod: PodOf, model: _Model) -> Iterator[tuple[str, str]]:
     if replicas is not None and replicas != model.server("replicas"):
         what = f"has {replicas} replicas, the catalogue {model.server('replicas')}"
         yield "/spec/replicas", what
-    if pod.accelerators != model.server("accelerators"):
-        what = f"asks for {pod.accelerators} accelerators, the catalogue says "
+    asked = _asked(pod)
+    if asked != model.server("accelerators") and not items(pod.spec, "resourceClaims"):
+        what = f"asks for {asked} accelerators, the catalogue says "
         yield pod.place("/spec"), f"{what}{model.server('accelerators')}"
     for place, found, said in _amounts(pod, model):
         if quantity(found) != quantity(said):
@@ -97,6 +101,13 @@ def _differences(pod: PodOf, model: _Model) -> Iterator[tuple[str, str]]:
             yield pod.place(f"{place}/startupProbe"), f"{what}{model.server('startup')}"
 
 
+def _asked(pod: PodOf) -> int:
+    """How many accelerators, or parts of one, a pod asks for by a resource of any name."""
+    limits = (mapping(container, "resources", "limits") for container, _ in pod.containers)
+    counts = (str(n) for each in limits for name, n in each.items() if name.startswith(NVIDIA))
+    return sum(int(count) for count in counts if count.isdigit())
+
+
 def _patience(probe: Mapping[str, Any]) -> int:
     return int(probe.get("periodSeconds", 10)) * int(probe.get("failureThreshold", 3))
 
@@ -105,7 +116,9 @@ def _amounts(pod: PodOf, model: _Model) -> Iterator[tuple[str, Any, Any]]:
     """Where an amount is, what it is there, and what the catalogue says."""
     for container, place in pod.containers:
         limits = mapping(container, "resources", "limits")
-        if ACCELERATOR in limits:
+        if any(name.startswith(NVIDIA) for name in limits) or items(
+            mapping(container, "resources"), "claims"
+        ):
             requests = mapping(container, "resources", "requests")
             at = f"{place}/resources"
             yield f"{at}/limits/memory", limits.get("memory", 0), model.server("memory")
@@ -131,7 +144,7 @@ def _allowed(repository: Repository) -> Iterator[Outcome]:
         replicas = int(model.server("most") or model.server("replicas") or 0)
         replicas *= int(model.server("nodes") or 1)
         for resource, each in (
-            (f"requests.{ACCELERATOR}", model.server("accelerators")),
+            (model.server("counted_as") or COUNTED_AS, model.server("accelerators")),
             ("limits.memory", model.server("memory")),
         ):
             need[resource] = need.get(resource, 0) + replicas * quantity(each or 0)

@@ -11,7 +11,7 @@ from groundplan.answers.model_memory import memory
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from groundplan.answers.serving import Hardware
+    from groundplan.answers.pools import Hardware
 
 _UNSAID = {"parameters_m": 0, "precision": "bf16", "context": 0, "max_concurrency": 1}
 _UNSAID |= {"layers": 0, "kv_heads": 1, "head_dim": 0, "gpus": 1}

@@ -39,7 +39,8 @@ def open_trial(client: Client) -> None:
         "groundplan.dev/tenant": TRIAL,
         "pod-security.kubernetes.io/enforce": _PODS_OF_ANY_KIND,
     }
-    metadata = {"name": TRIAL, "labels": labels}
+    notes = {"groundplan.dev/device-classes": "gpu.groundplan.dev"}
+    metadata = {"name": TRIAL, "labels": labels, "annotations": notes}
     body = {"apiVersion": "v1", "kind": "Namespace", "metadata": metadata}
     client.send(apply(f"/api/v1/namespaces/{TRIAL}", body, dry_run=False))
     standins.furnish(client, TRIAL)

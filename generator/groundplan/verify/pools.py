@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, partial
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +11,7 @@ from groundplan import documents
 from groundplan.runners.controllers import SIMULATED
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
     from groundplan.resources import Resource
 
@@ -36,7 +36,9 @@ class Pool:
     labels: Mapping[str, str] = field(default_factory=dict)
     taints: tuple[Mapping[str, str], ...] = ()
     accelerators: int = 0
-    """On each node, counted by a device plugin."""
+    """On each node, counted by a device plugin; parts of one where it is shared."""
+    resource: str = ACCELERATOR
+    """What the device plugin calls them."""
     model: str = ""
     """Which accelerator it is, as `accelerators.yaml` names it."""
     devices: int = 0
@@ -46,14 +48,15 @@ class Pool:
 
 def pools(resources: Iterable[Resource]) -> tuple[Pool, ...]:
     """Read the node pools out of a repository's objects: Karpenter's, GKE's and Cluster API's."""
-    readers = {
-        ("karpenter.sh", "NodePool"): _karpenter,
+    every = tuple(resources)
+    readers: dict[tuple[str, str], Callable[[str, Mapping[str, Any]], Pool]] = {
+        ("karpenter.sh", "NodePool"): partial(_karpenter, overlays=tuple(_overlays(every))),
         ("cloud.google.com", "ComputeClass"): _compute_class,
         ("cluster.x-k8s.io", "MachineDeployment"): _machine_deployment,
     }
     return tuple(
         readers[key](resource.id.name, resource.body)
-        for resource in resources
+        for resource in every
         if (key := (resource.id.group, resource.id.kind)) in readers
     )
 
@@ -62,7 +65,7 @@ def nodes(pool: Pool) -> Iterator[dict[str, Any]]:
     """Make the nodes of a pool, for kwok to look after."""
     size = dict(_SIZE)
     if pool.accelerators:
-        size[ACCELERATOR] = str(pool.accelerators)
+        size[pool.resource] = str(pool.accelerators)
     for name in _names(pool):
         labels = {
             "kubernetes.io/hostname": name,
@@ -114,7 +117,20 @@ def _names(pool: Pool) -> list[str]:
     return [f"{pool.name}-{number}" for number in range(pool.nodes)]
 
 
-def _karpenter(name: str, body: Mapping[str, Any]) -> Pool:
+def _overlays(resources: Iterable[Resource]) -> Iterator[tuple[Collection[str], dict[str, Any]]]:
+    """What overlays say that nodes will have beside what the cloud says: pools, and capacity."""
+    for resource in resources:
+        if (resource.id.group, resource.id.kind) == ("karpenter.sh", "NodeOverlay"):
+            spec = resource.body["spec"]
+            said = {r["key"]: r.get("values") or () for r in spec.get("requirements") or ()}
+            yield said.get("karpenter.sh/nodepool", ()), spec.get("capacity") or {}
+
+
+def _karpenter(
+    name: str,
+    body: Mapping[str, Any],
+    overlays: Iterable[tuple[Collection[str], Mapping[str, Any]]],
+) -> Pool:
     template = body["spec"]["template"]
     spec = template["spec"]
     said = {r["key"]: r.get("values") or [] for r in spec.get("requirements") or ()}
@@ -127,7 +143,12 @@ def _karpenter(name: str, body: Mapping[str, Any]) -> Pool:
     limited = ACCELERATOR in (body["spec"].get("limits") or {})
     model = next((ns[0] for key, ns in said.items() if key.endswith("gpu-name") and ns), "")
     accelerators = max(counts, default=1) if counts or limited or model else 0
-    return Pool(name, labels, tuple(spec.get("taints") or ()), accelerators, model)
+    taints = tuple(spec.get("taints") or ())
+    for pools_of, capacity in overlays:
+        for resource, number in capacity.items():
+            if name in pools_of and resource.startswith("nvidia.com/"):
+                return Pool(name, labels, taints, int(number), resource, model)
+    return Pool(name, labels, taints, accelerators, model=model)
 
 
 def _compute_class(name: str, body: Mapping[str, Any]) -> Pool:
@@ -140,7 +161,15 @@ def _compute_class(name: str, body: Mapping[str, Any]) -> Pool:
     model = str(gpu.get("type", "")).removeprefix("nvidia-")
     if gpu:
         labels["cloud.google.com/gke-accelerator"] = str(gpu.get("type", ""))
-    return Pool(name, labels, tuple(taints), int(gpu.get("count", 0)), model)
+    shared = gpu.get("gpuSharing") or {}
+    parts = int(shared.get("maxSharedClientsPerGPU", _slices(shared.get("gpuPartitionSize", ""))))
+    return Pool(name, labels, tuple(taints), int(gpu.get("count", 0)) * parts, model=model)
+
+
+def _slices(profile: str) -> int:
+    """Into how many a MIG profile cuts an accelerator: as its seven compute slices allow."""
+    compute = profile.partition("g.")[0]
+    return 7 // int(compute) if compute.isdecimal() else 1
 
 
 def _machine_deployment(name: str, body: Mapping[str, Any]) -> Pool:
@@ -163,6 +192,7 @@ def _machine_deployment(name: str, body: Mapping[str, Any]) -> Pool:
         labels,
         tuple(taints),
         accelerators=0 if by_driver else count,
+        resource=str(annotations.get(_CAPACITY + "gpu-type", ACCELERATOR)),
         devices=count if by_driver else 0,
     )
 

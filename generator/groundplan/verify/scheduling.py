@@ -25,6 +25,9 @@ _QUEUE = "kueue.x-k8s.io/queue-name"
 _GENERAL = Pool("groundplan-general", nodes=2)
 _TRIAL_TAINT = {"key": "groundplan.dev/trial", "value": "present", "effect": "NoSchedule"}
 _ONE_PLACE = Pool(TRIAL, taints=(_TRIAL_TAINT,), accelerators=1)
+_SYSTEM = "kube-system"
+"""Where policies and quotas leave a trial alone."""
+
 _ONE_BY_ONE = 8
 """Up to so many accelerators are claimed by a pod each."""
 
@@ -81,19 +84,21 @@ def _keep_off(scene: Scene) -> Iterator[Said]:
 def _claims(scene: Scene) -> Iterator[Said]:
     """Claim for real what each quota allows, and one more."""
     for quota in scene.of("ResourceQuota"):
-        hard = quota.body["spec"].get("hard") or {}
-        key = f"requests.{ACCELERATOR}"
-        if key in hard:
-            yield _claimed(scene.client, quota, int(hard[key]))
+        for key, allowed in (quota.body["spec"].get("hard") or {}).items():
+            resource = key.removeprefix("requests.")
+            if resource != key and "/" in resource:
+                yield _claimed(scene.client, quota, resource, int(allowed))
 
 
-def _claimed(client: Client, quota: Resource, allowed: int) -> Said:
+def _claimed(client: Client, quota: Resource, resource: str, allowed: int) -> Said:
     space = quota.id.namespace
     steps = [1] * allowed if allowed <= _ONE_BY_ONE else [allowed]
     made: list[Placement] = []
     try:
         for number in (*steps, 1):
-            answer = client.send(Request("POST", f"/api/v1/namespaces/{space}/pods", _gpu(number)))
+            answer = client.send(
+                Request("POST", f"/api/v1/namespaces/{space}/pods", _asking(resource, number))
+            )
             if answer.ok:
                 made.append(Pending("", answer.body["metadata"]["name"]))
                 continue
@@ -102,9 +107,9 @@ def _claimed(client: Client, quota: Resource, allowed: int) -> Said:
             reason = f"claim {len(made) + 1} was refused: {answer.message[:200]}"
             return Skipped("claims of accelerators", reason)
     finally:
-        for pod in made:
-            placement.take_away(client, space, pod)
-    pointer = f"/spec/hard/requests.{ACCELERATOR.replace('/', '~1')}"
+        for one in made:
+            placement.take_away(client, space, one)
+    pointer = f"/spec/hard/requests.{resource.replace('/', '~1')}"
     return Broken(quota, f"claim {allowed + 1} was let in, {allowed} are allowed", pointer)
 
 
@@ -118,11 +123,11 @@ def _preempt(scene: Scene) -> Iterator[Said]:
 
 
 def _contested(client: Client, lower: Resource, higher: Resource) -> Said:
-    first = placement.place(client, TRIAL, _with_priority(lower.id.name))
-    second = placement.place(client, TRIAL, _with_priority(higher.id.name))
+    first = placement.place(client, _SYSTEM, _with_priority(lower.id.name))
+    second = placement.place(client, _SYSTEM, _with_priority(higher.id.name))
     yields = higher.body.get("preemptionPolicy") == "Never"
     for pod in (second, first):
-        placement.take_away(client, TRIAL, pod)
+        placement.take_away(client, _SYSTEM, pod)
     if not isinstance(first, Placed):
         return Skipped("priorities", f"a pod of {lower.id.name} found no place: {first.reason}")
     match second:
@@ -178,15 +183,15 @@ def _has(pool: Pool) -> bool:
     return bool(pool.accelerators or pool.devices)
 
 
-def _gpu(number: int) -> dict[str, Any]:
-    pod = trial_pod({"limits": {ACCELERATOR: str(number)}})
+def _asking(resource: str, number: int) -> dict[str, Any]:
+    pod = trial_pod({"limits": {resource: str(number)}})
     pod["spec"]["tolerations"] = [{"key": ACCELERATOR, "operator": "Exists"}]
     return pod
 
 
 def _with_priority(name: str) -> dict[str, Any]:
     """A pod that fits nowhere but in the one place there is."""
-    pod = _gpu(1)
+    pod = _asking(ACCELERATOR, 1)
     pod["spec"] |= {
         "priorityClassName": name,
         "nodeSelector": {POOL: TRIAL},
@@ -232,7 +237,7 @@ ASSERTIONS = (
             "SCH003",
             "A quota stops the claim after the last that it allows",
             Severity.HIGH,
-            "write the limit as `requests.nvidia.com/gpu`",
+            "write the limit as `requests.RESOURCE`, as in `requests.nvidia.com/gpu`",
         ),
         _claims,
     ),
