@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
 from fnmatch import fnmatch
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
 
+from groundplan import copier_adapter
 from groundplan.resources import Origin, Resource
 from groundplan.runners.apiserver import ApiServer, running
 from groundplan.runners.controllers import controlling
+from groundplan.template import Template
+from groundplan.tree import Tree
 from groundplan.verify import placement
 from groundplan.verify.placement import Denied, Pending, Placed
 from groundplan.verify.pools import Pool, pools
 from groundplan.verify.quotas import trial_pod
 from tests import control_planes
+from tests.rendering import CLUSTERS, READY, ROOT, parsed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,18 +32,58 @@ if TYPE_CHECKING:
 
 CASES = yaml.safe_load(Path(__file__).with_name("placement.yaml").read_text())
 TAINT = {"key": "nvidia.com/gpu", "value": "present", "effect": "NoSchedule"}
-POOLS = {
-    "general": Pool("general"),
-    "gpu": Pool("gpu", {"groundplan.dev/pool": "gpu"}, (TAINT,), accelerators=2),
-    "gpu-large": Pool("gpu-large", {"groundplan.dev/pool": "gpu-large"}, (TAINT,), accelerators=8),
-    "devices": Pool("devices", {}, (TAINT,), devices=2, model="l40s"),
+ON_EKS = {"cluster": "production", "accelerator": "l4", "capacity": ["on-demand"]}
+ON_CAPI = {"cluster": "factory", "accelerator": "l40s"}
+PLATFORM: dict[str, Any] = {
+    "practices": READY,
+    "clusters": [CLUSTERS["eks"], CLUSTERS["capi"] | {"management": "factory"}],
+    "teams": [{"name": "ml", "namespaces": ["chat"], "contact": "@acme/ml", "gpus": "8"}],
+    "pools": [
+        ON_EKS | {"name": "gpu", "per_node": 4, "most": 4},
+        ON_EKS | {"name": "gpu-large", "per_node": 8, "most": 8},
+        ON_EKS
+        | {"name": "gpu-shared", "per_node": 1, "most": 1, "sharing": "time-slicing", "shares": 4},
+        ON_CAPI | {"name": "devices", "per_node": 2, "most": 2, "sharing": "dra"},
+    ],
 }
+ENTITLED = {"labels": {"groundplan.dev/accelerators": "allowed"}}
+"""Of a namespace where only the scheduler and quotas decide; the policies for teams look away."""
+ADMISSION = "/apis/admissionregistration.k8s.io/v1/validatingadmission"
+PATHS = {
+    "DeviceClass": "/apis/resource.k8s.io/v1/deviceclasses",
+    "ValidatingAdmissionPolicy": f"{ADMISSION}policies",
+    "ValidatingAdmissionPolicyBinding": f"{ADMISSION}policybindings",
+}
+OPEN = {"large": "large.example.com", "huge": "huge.example.com"}
 CLASS = """device.driver == 'gpu.nvidia.com' &&
 device.capacity['gpu.nvidia.com'].memory.compareTo(quantity('{memory}')) >= 0"""
 
 
 @pytest.fixture(scope="module")
-def plane() -> Iterator[ApiServer]:
+def repository() -> tuple[Resource, ...]:
+    """What a platform with pools of each kind renders; its nodes are what the cases run on."""
+    with TemporaryDirectory() as folder:
+        copier_adapter.render(Template(ROOT, "v0"), PLATFORM, Path(folder, "rendered"))
+        tree = Tree.read(Path(folder, "rendered"))
+    wanted = re.compile(
+        r"clusters/.*/accelerator-|clusters/.*/node-pools|policies/gpu-00|tenants/ml"
+    )
+    return tuple(
+        Resource.of(body, Origin(path))
+        for path in tree.files
+        if wanted.search(path) and path.endswith(".yaml")
+        for body in parsed(tree, path)
+    )
+
+
+@pytest.fixture(scope="module")
+def derived(repository: tuple[Resource, ...]) -> dict[str, Pool]:
+    found = {pool.name.removeprefix("factory-"): pool for pool in pools(repository)}
+    return found | {"devices": replace(found["devices"], name="devices", model="l40s")}
+
+
+@pytest.fixture(scope="module")
+def plane(repository: tuple[Resource, ...]) -> Iterator[ApiServer]:
     binaries, programs = control_planes.binaries(), control_planes.programs()
     with running(binaries) as bare, controlling(programs, bare) as server:
         for name, value, policy in (("online", 1000, None), ("batch", 10, "Never")):
@@ -49,6 +96,13 @@ def plane() -> Iterator[ApiServer]:
             }
             path = f"/apis/scheduling.k8s.io/v1/priorityclasses/{name}"
             placement.install(server.client, path, body)
+        runtime = {"apiVersion": "node.k8s.io/v1", "kind": "RuntimeClass", "handler": "nvidia"}
+        path = "/apis/node.k8s.io/v1/runtimeclasses/nvidia"
+        placement.install(server.client, path, {**runtime, "metadata": {"name": "nvidia"}})
+        for resource in repository:
+            if resource.id.kind in PATHS:
+                path = f"{PATHS[resource.id.kind]}/{resource.id.name}"
+                placement.install(server.client, path, resource.body)
         for name, memory in (("large.example.com", "40Gi"), ("huge.example.com", "100Gi")):
             body = {
                 "apiVersion": "resource.k8s.io/v1",
@@ -64,13 +118,15 @@ def plane() -> Iterator[ApiServer]:
 def pod(wanted: dict[str, Any]) -> dict[str, Any]:
     """Write out what a step says in short."""
     body = trial_pod(
-        {"limits": {"nvidia.com/gpu": str(wanted["gpus"])}} if "gpus" in wanted else {}
+        {"limits": {wanted.get("of", "nvidia.com/gpu"): str(wanted["gpus"])}}
+        if "gpus" in wanted
+        else {}
     )
     spec = body["spec"]
     if wanted.get("tolerates"):
         spec["tolerations"] = [{"key": "nvidia.com/gpu", "operator": "Exists"}]
     if "selects" in wanted:
-        spec["nodeSelector"] = {"groundplan.dev/pool": wanted["selects"]}
+        spec["nodeSelector"] = {wanted.get("by", "groundplan.dev/pool"): wanted["selects"]}
     if "priority" in wanted:
         spec["priorityClassName"] = wanted["priority"]
     if "claims" in wanted:
@@ -78,17 +134,20 @@ def pod(wanted: dict[str, Any]) -> dict[str, Any]:
         spec["containers"][0]["resources"]["claims"] = [{"name": "gpu"}]
     if "name" in wanted:
         body["metadata"]["name"] = wanted["name"]
+    if "runtime" in wanted:
+        spec["runtimeClassName"] = wanted["runtime"]
     return body
 
 
 def prepare(client: Client, namespace: str, case: dict[str, Any]) -> None:
     """Make the namespace of a case with what its pods refer to."""
-    body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}}
+    metadata = {"name": namespace, **case.get("namespace", ENTITLED)}
+    body = {"apiVersion": "v1", "kind": "Namespace", "metadata": metadata}
     placement.install(client, f"/api/v1/namespaces/{namespace}", body)
     account = f"/api/v1/namespaces/{namespace}/serviceaccounts/default"
     placement.until(lambda: client.get(account).ok, "no service account came")
-    for name in ("large", "huge"):
-        exactly = {"deviceClassName": f"{name}.example.com"}
+    for name, device_class in case.get("templates", OPEN).items():
+        exactly = {"deviceClassName": device_class}
         body = {
             "apiVersion": "resource.k8s.io/v1",
             "kind": "ResourceClaimTemplate",
@@ -111,10 +170,12 @@ def prepare(client: Client, namespace: str, case: dict[str, Any]) -> None:
 
 @pytest.mark.cluster
 @pytest.mark.parametrize("number", range(len(CASES)), ids=[case["case"] for case in CASES])
-def test_pods_land_where_they_belong(plane: ApiServer, number: int) -> None:
+def test_pods_land_where_they_belong(
+    plane: ApiServer, derived: dict[str, Pool], number: int
+) -> None:
     case, client, namespace = CASES[number], plane.client, f"case-{number}"
     prepare(client, namespace, case)
-    chosen = [POOLS[name] for name in case["pools"]]
+    chosen = [derived[name] for name in case["pools"]]
     made = []
     try:
         for pool in chosen:

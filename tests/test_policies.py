@@ -176,6 +176,11 @@ metadata:
 apiVersion: v1
 kind: Namespace
 metadata: {name: argocd, labels: {groundplan.dev/owner: platform}}
+---
+apiVersion: node.k8s.io/v1
+kind: RuntimeClass
+metadata: {name: nvidia}
+handler: nvidia
 """
 
 

@@ -101,12 +101,18 @@ def _decision(client: Client, namespace: str, name: str) -> Iterator[Placement]:
     # A pod that waits for another to make room is not left where it is.
     if not body.get("status", {}).get("nominatedNodeName"):
         for condition in body.get("status", {}).get("conditions") or ():
-            if condition["type"] == "PodScheduled" and condition.get("reason") == "Unschedulable":
+            if condition["type"] == "PodScheduled" and _final(condition):
                 yield Pending(condition["message"], name)
     if body.get("spec", {}).get("resourceClaims"):
         fields = f"involvedObject.name={name},reason=FailedResourceClaimCreation"
         events = client.get(f"{namespace}/events?fieldSelector={fields}").body["items"]
         yield from (Pending(event["message"], name) for event in events[:1])
+
+
+def _final(condition: Mapping[str, Any]) -> bool:
+    """Whether no node fits, or the API server refuses what the scheduler writes for the pod."""
+    message = str(condition.get("message"))
+    return condition.get("reason") == "Unschedulable" or "is forbidden: " in message
 
 
 def take_away(client: Client, namespace: str, placement: Placement) -> None:

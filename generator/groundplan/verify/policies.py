@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 TRIAL = "groundplan-trial"
 """A team's namespace that nobody uses, where examples are tried."""
 
+_OF_TRIAL = "groundplan.dev/trial"
+_RUNTIMES = "/apis/node.k8s.io/v1/runtimeclasses"
 _PATIENCE = 20.0
 """Seconds for the controller manager to check a policy's expressions."""
 
@@ -43,11 +45,16 @@ def open_trial(client: Client) -> None:
     metadata = {"name": TRIAL, "labels": labels, "annotations": notes}
     body = {"apiVersion": "v1", "kind": "Namespace", "metadata": metadata}
     client.send(apply(f"/api/v1/namespaces/{TRIAL}", body, dry_run=False))
+    # A pod that names a runtime class which is not there is refused before any policy is asked.
+    metadata = {"name": "nvidia", "labels": {_OF_TRIAL: "true"}}
+    runtime = {"apiVersion": "node.k8s.io/v1", "kind": "RuntimeClass", "metadata": metadata}
+    client.send(Request("POST", _RUNTIMES, {**runtime, "handler": "nvidia"}))
     standins.furnish(client, TRIAL)
 
 
 def close_trial(client: Client) -> None:
-    """Remove that namespace."""
+    """Remove that namespace, and the runtime class if it is from here."""
+    client.send(Request("DELETE", f"{_RUNTIMES}?labelSelector={_OF_TRIAL}"))
     client.send(Request("DELETE", f"/api/v1/namespaces/{TRIAL}"))
 
 
