@@ -87,18 +87,27 @@ def _claims(scene: Scene) -> Iterator[Said]:
         for key, allowed in (quota.body["spec"].get("hard") or {}).items():
             resource = key.removeprefix("requests.")
             if resource != key and "/" in resource:
-                yield _claimed(scene.client, quota, resource, int(allowed))
+                yield _claimed(scene, quota, resource, int(allowed))
 
 
-def _claimed(client: Client, quota: Resource, resource: str, allowed: int) -> Said:
-    space = quota.id.namespace
+def _open(scene: Scene, namespace: str) -> str:
+    """One of the pools that a namespace says are open to it; a policy may hold pods to them."""
+    for space in scene.of("Namespace"):
+        if space.id.name == namespace:
+            notes = space.body["metadata"].get("annotations") or {}
+            return str(notes.get("groundplan.dev/pools", "")).partition(",")[0]
+    return ""
+
+
+def _claimed(scene: Scene, quota: Resource, resource: str, allowed: int) -> Said:
+    client, space = scene.client, quota.id.namespace
+    pool = _open(scene, space)
     steps = [1] * allowed if allowed <= _ONE_BY_ONE else [allowed]
     made: list[Placement] = []
     try:
         for number in (*steps, 1):
-            answer = client.send(
-                Request("POST", f"/api/v1/namespaces/{space}/pods", _asking(resource, number))
-            )
+            pod = _asking(resource, number, pool)
+            answer = client.send(Request("POST", f"/api/v1/namespaces/{space}/pods", pod))
             if answer.ok:
                 made.append(Pending("", answer.body["metadata"]["name"]))
                 continue
@@ -183,9 +192,11 @@ def _has(pool: Pool) -> bool:
     return bool(pool.accelerators or pool.devices)
 
 
-def _asking(resource: str, number: int) -> dict[str, Any]:
+def _asking(resource: str, number: int, pool: str = "") -> dict[str, Any]:
     pod = trial_pod({"limits": {resource: str(number)}})
     pod["spec"]["tolerations"] = [{"key": ACCELERATOR, "operator": "Exists"}]
+    if pool:
+        pod["spec"]["nodeSelector"] = {"groundplan.dev/pool": pool}
     return pod
 
 
