@@ -91,6 +91,10 @@ def unserveable(
         what = "without a server nobody counts the requests that would start one"
         fix = "write replicas: 1, or serving: llm-d, whose router counts them"
         yield Fault((*path, "replicas"), "answers.nothing-counts", what, fix)
+    if least == 0 and "availability" in model:
+        what = "a model that may have no server cannot promise to answer"
+        fix = "write replicas: 1, or leave availability out"
+        yield Fault((*path, "availability"), "answers.promise-at-nothing", what, fix)
 
 
 def _not_in_tier(path: Path, model: Mapping[str, Any]) -> Iterator[Fault]:
