@@ -263,6 +263,30 @@ def estimates() -> str:
     return estimates.render(published, hardware(template.locate()))
 
 
+def conformance() -> str:
+    """What meets CNCF's AI conformance, with the small example held against it."""
+    from groundplan.conformance import checklist, judge
+    from groundplan.report import conformance as page
+    from groundplan.repository import load
+
+    known = checklist()
+    lines = [
+        "# AI conformance",
+        "",
+        "Generated from the checklist of CNCF's Kubernetes AI Conformance that",
+        "`groundplan report --ai-conformance` holds a repository against.",
+        "",
+        "Nothing here is a certificate. Conformance is shown by the provider of a cluster, on that",
+        "cluster; a repository can only declare what is needed for it. *Declared* means that objects",
+        "are there and no check finds fault with them; what is *checked* is run by the report itself.",
+        "",
+    ]
+    for example in sorted((ROOT / "examples").glob("inference-*")):
+        rows = judge(load(example / "repository"))
+        lines += [f"## examples/{example.name}", "", page.render(known, rows, "markdown")]
+    return "\n".join(lines)
+
+
 def pages() -> Iterator[tuple[Path, str]]:
     """Each generated page and what it must hold."""
     yield DOCS / "reference/commands.md", commands()
@@ -272,6 +296,7 @@ def pages() -> Iterator[tuple[Path, str]]:
     yield DOCS / "reference/tiers.md", tiers()
     yield DOCS / "reference/policies.md", policies()
     yield DOCS / "reference/inference-estimates.md", estimates()
+    yield DOCS / "reference/ai-conformance.md", conformance()
 
 
 def dead_links() -> Iterator[str]:
