@@ -277,8 +277,9 @@ def conformance() -> str:
         "`groundplan report --ai-conformance` holds a repository against.",
         "",
         "Nothing here is a certificate. Conformance is shown by the provider of a cluster, on that",
-        "cluster; a repository can only declare what is needed for it. *Declared* means that objects",
-        "are there and no check finds fault with them; what is *checked* is run by the report itself.",
+        "cluster; a repository can only declare what is needed for it. *Declared* means that",
+        "objects are there and no check finds fault with them; what is *checked* is run by the",
+        "report itself.",
         "",
     ]
     for example in sorted((ROOT / "examples").glob("inference-*")):
