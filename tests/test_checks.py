@@ -23,6 +23,7 @@ from groundplan.findings import (
     Severity,
     Skipped,
 )
+from groundplan.report import reference
 from groundplan.repository import Repository, load
 from groundplan.runners.kubeconform import Judgement, Status
 from groundplan.schemas import ChartStore, Missing, Provenance, SchemaStore
@@ -715,3 +716,10 @@ def test_a_known_source_brings_no_other_kinds() -> None:
 @pytest.mark.parametrize(("tag", "path"), [("v1.0.0", "./config/crd"), ("v1.6.1", "./config")])
 def test_nobody_knows_what_another_version_or_folder_brings(tag: str, path: str) -> None:
     assert gateway(tag, path) == "skipped gateway.networking.k8s.io Gateway"
+
+
+def test_each_pitfall_is_found_by_a_check_or_told_why_not() -> None:
+    for known in reference.pitfalls().values():
+        for one in known:
+            assert set(one["checks"]) <= set(IDS), one
+            assert one["checks"] or one["instead"], one

@@ -113,19 +113,21 @@ def _words(container: Mapping[str, Any]) -> list[str]:
     return [str(word) for field in ("command", "args") for word in items(container, field)]
 
 
-def _engines(pod: PodOf) -> Iterator[tuple[list[str], str]]:
+def engines(pod: PodOf) -> Iterator[tuple[Mapping[str, Any], list[str], str]]:
+    """The containers of a pod that run an engine, with their words and places."""
     for container, place in pod.containers:
         words = _words(container)
         if _SERVERS.search(str(container.get("image", ""))) or "vllm" in words:
-            yield words, place
+            yield container, words, place
 
 
-def _has_engine(pod: PodOf) -> bool:
-    return any(True for _ in _engines(pod))
+def has_engine(pod: PodOf) -> bool:
+    """Whether a pod runs an engine."""
+    return any(True for _ in engines(pod))
 
 
 def _nameless(pod: PodOf) -> Iterator[Fault]:
-    for words, place in _engines(pod):
+    for _, words, place in engines(pod):
         model = _model(words)
         if model and _HUB_NAME.match(model) and not any(map(_REVISION.match, words)):
             yield f"{place}/args", f"loads whatever {model} is on the day it starts"
@@ -142,7 +144,7 @@ def _model(words: list[str]) -> str:
 
 
 def _trusting(pod: PodOf) -> Iterator[Fault]:
-    for words, place in _engines(pod):
+    for _, words, place in engines(pod):
         if any(word.startswith("--trust-remote-code") for word in words):
             yield f"{place}/args", "runs code that comes with the model"
 
@@ -189,7 +191,7 @@ def _mistaken(repository: Repository) -> Iterator[Outcome]:
     """Find servers that read their settings from a Service's environment variables."""
     services = {(r.id.namespace, r.id.name) for r in objects(repository) if r.id.kind == "Service"}
     for pod in pods(repository):
-        if not _has_engine(pod):
+        if not has_engine(pod):
             continue
         links = pod.spec.get("enableServiceLinks", True)
         if links and (pod.resource.id.namespace, "vllm") in services:
@@ -270,7 +272,7 @@ RULES = (
         "A model is named by what it is",
         Severity.HIGH,
         "Give --revision a commit, or serve from a path or an image digest.",
-        _has_engine,
+        has_engine,
         _nameless,
     ),
     PodRule(
@@ -286,7 +288,7 @@ RULES = (
         "A model brings no code",
         Severity.HIGH,
         "Remove --trust-remote-code, or build the code into the image.",
-        _has_engine,
+        has_engine,
         _trusting,
     ),
 )

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from importlib.resources import files
 from itertools import groupby
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from groundplan import second_opinion
+from groundplan import documents, second_opinion
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
     from groundplan.checks import Check
 
@@ -34,6 +35,7 @@ FAMILIES = {
     "SRV": "Model servers",
     "TREE": "Files",
     "UPD": "Updates",
+    "WGT": "Weights of models",
     "YAML": "YAML",
 }
 INTRODUCTION = """\
@@ -63,7 +65,26 @@ Where kubeconform is found, it is given the same objects and the same schemas, a
 
 def render(checks: Iterable[Check]) -> str:
     """Write the page."""
-    return "\n".join([INTRODUCTION, *_sections(checks), SECOND_OPINION])
+    return "\n".join([INTRODUCTION, *_sections(checks), SECOND_OPINION, *_pitfalls()])
+
+
+def pitfalls() -> Mapping[str, list[Mapping[str, Any]]]:
+    """What people run into when they serve models, by its place, with the checks that find it."""
+    text = files(__package__).joinpath("pitfalls.yaml").read_text("utf-8")
+    found: Mapping[str, list[Mapping[str, Any]]] = documents.load(text)
+    return found
+
+
+def _pitfalls() -> Iterator[str]:
+    yield "## Pitfalls of inference\n"
+    yield "What people run into who serve models, and which check finds it; where none does, why.\n"
+    for place, known in pitfalls().items():
+        yield f"| {place} | found by | otherwise |"
+        yield "|---|---|---|"
+        for one in known:
+            ids = ", ".join(f"[{check}](#{check.lower()})" for check in one["checks"])
+            yield f"| {one['pitfall']} | {ids} | {one.get('instead', '')} |"
+        yield ""
 
 
 def _sections(checks: Iterable[Check]) -> Iterator[str]:
