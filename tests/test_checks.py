@@ -721,5 +721,6 @@ def test_nobody_knows_what_another_version_or_folder_brings(tag: str, path: str)
 def test_each_pitfall_is_found_by_a_check_or_told_why_not() -> None:
     for known in reference.pitfalls().values():
         for one in known:
+            assert set(one) <= {"pitfall", "checks", "instead"}, one
             assert set(one["checks"]) <= set(IDS), one
             assert one["checks"] or one["instead"], one
