@@ -125,7 +125,7 @@ def test_the_checklist_names_checks_and_commands_that_there_are() -> None:
     verify = CliRunner().invoke(cli.main, ["verify", "--help"]).stdout
 
     assert len(LIST) == 15
-    assert known.issuperset(*(one.checks for one in LIST.values()))
+    assert known >= set().union(*(one.checks for one in LIST.values()))
     assert {w.strip("`:") for o in LIST.values() for w in o.proof.split() if "--" in w} == flags
     assert all(flag in verify for flag in flags)
 
