@@ -22,7 +22,7 @@ from groundplan.tree import Tree
 from tests import promtool
 from tests.promtool import name, needed, question
 from tests.rendering import ENGINES, EVERYTHING, READY, ROOT, parsed
-from tests.test_inference import EVALUATION, answers
+from tests.test_inference import EVALUATION, IMAGE, answers
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -209,3 +209,49 @@ def test_names_are_those_of_the_versions_that_are_run() -> None:
 
     assert versions["vllm"] == server["version"]
     assert f"dcgm-exporter:{versions['dcgm']}-" in dcgm
+
+
+@cache
+def otherwise_served() -> dict[str, list[promtool.Rule]]:
+    """The rules of a model on several nodes, and of one that rests when nobody asks."""
+    ways: dict[str, dict[str, Any]] = {
+        "large": {"gpus": 4},
+        "resting": {"serving": "llm-d", "access": "gateway", "replicas": 0, "most": 2},
+    }
+    given = answers(tier="growing", practices=READY, pool={"most": 8, "hour_cents": 125})
+    [model], [team] = given["models"], given["teams"]
+    shared = {"source": IMAGE, "availability": "99.9"}
+    given["models"] = [model | shared | {"name": one} | way for one, way in ways.items()]
+    given["teams"] = [team | {"gpus": "8"}]
+    with TemporaryDirectory() as folder:
+        copier_adapter.render(Template(ROOT, "v0"), given, Path(folder, "rendered"))
+        rules = [r for _, r in promtool.rules(Tree.read(Path(folder, "rendered")))]
+    return {one: [r for r in rules if r.get("labels", {}).get("model") == one] for one in ways}
+
+
+def test_accelerators_of_a_group_are_those_of_all_its_nodes(tmp_path: Path) -> None:
+    """Only the leader is scraped."""
+    there = 'namespace="chat", node="n"'
+    given: dict[str, Any] = {'up{job="chat/large", namespace="chat", pod="large-0"}': 1}
+    for pod in ("large-0", "large-0-1", "large-0-2", "large-0-3", "larger-0"):
+        asked = f'kube_pod_container_resource_requests{{{there}, pod="{pod}"'
+        given[f'{asked}, resource="nvidia_com_gpu"}}'] = 1
+        given[f'kube_pod_info{{{there}, pod="{pod}"}}'] = 1
+    wanted = "model:accelerators:sum"
+    answer = {f"sum by (model) ({wanted})": {'{model="large"}': 4.0}}
+
+    about = {
+        wanted: (needed(wanted, otherwise_served()["large"]), [question(given, "30m", answer)])
+    }
+    assert promtool.tested(about, tmp_path) == ""
+
+
+def test_a_model_that_may_rest_is_not_missed() -> None:
+    rules = otherwise_served()
+    names = {one: {name(rule) for rule in rules[one]} for one in rules}
+    [failed] = [
+        r["expr"] for r in rules["resting"] if name(r) == "model:requests_failed:ratio_rate1h"
+    ]
+
+    assert names["large"] - names["resting"] == {"ModelMetricsAbsent"}
+    assert "served" not in failed

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from groundplan.checks import Check
 from groundplan.checks._objects import PodOf, PodRule, objects, pods
-from groundplan.checks.serving import engines, has_engine
+from groundplan.checks.serving import engines
 from groundplan.findings import Outcome, Passed, Severity
 from groundplan.posture.pod_security_checks import items, mapping
 
@@ -28,15 +28,26 @@ def _environment(container: Mapping[str, Any]) -> dict[str, str]:
     return {str(entry.get("name")): str(entry.get("value", "")) for entry in entries}
 
 
+def _served_by(pod: PodOf) -> Iterator[tuple[Mapping[str, Any], list[str], str]]:
+    """The containers that serve; what comes before them, or fetches for them, does not."""
+    for container, words, place in engines(pod):
+        if pod.accelerated and not place.startswith("/spec/init"):
+            yield container, words, place
+
+
+def _serves(pod: PodOf) -> bool:
+    return any(True for _ in _served_by(pod))
+
+
 def _fetching(pod: PodOf) -> Iterator[Fault]:
-    for container, _, place in engines(pod):
+    for container, _, place in _served_by(pod):
         said = _environment(container)
         if not any(said.get(name) in ("1", "true", "True") for name in _OFFLINE):
             yield place, "may ask a hub at run time, which counts requests by their address"
 
 
 def _locked(pod: PodOf) -> Iterator[Fault]:
-    for container, _, place in engines(pod):
+    for container, _, place in _served_by(pod):
         closed = mapping(container, "securityContext").get("readOnlyRootFilesystem")
         if closed and not _CACHES & _environment(container).keys():
             yield place, "may write nowhere, and is not told where to keep what it compiles"
@@ -56,7 +67,7 @@ def _page_by_page(repository: Repository) -> Iterator[Outcome]:
         )
         namespace = pod.resource.id.namespace
         slow = any(_OVER_NETWORK.search(classes.get((namespace, name), "")) for name in claims)
-        for _, words, place in engines(pod) if slow else ():
+        for _, words, place in _served_by(pod) if slow else ():
             if _WHOLE.search(" ".join(words)):
                 yield Passed()
                 continue
@@ -80,7 +91,7 @@ RULES = (
         "A model server fetches nothing at run time",
         Severity.LOW,
         'Fetch the model by a Job before, and set HF_HUB_OFFLINE to "1".',
-        has_engine,
+        _serves,
         _fetching,
     ),
     PodRule(
@@ -88,7 +99,7 @@ RULES = (
         "A model server has somewhere to keep what it compiles",
         Severity.MEDIUM,
         "Mount a volume, and set HOME and VLLM_CACHE_ROOT to it.",
-        has_engine,
+        _serves,
         _locked,
     ),
 )
