@@ -21,10 +21,11 @@ def files(root: Path) -> dict[str, bytes]:
     }
 
 
-def test_there_is_one_organisation_of_each_size_and_one_with_a_model() -> None:
+def test_there_is_one_organisation_of_each_size_and_two_with_models() -> None:
     assert NAMES == [
         "enterprise-argocd",
         "growing-argocd",
+        "inference-enterprise",
         "inference-small",
         "laptop",
         "startup-argocd",

@@ -136,7 +136,8 @@ def test_a_model_selects_the_label_that_its_pool_has_and_tolerates_its_taint(
 def test_a_server_takes_every_object_and_the_scheduler_puts_the_model_on_its_pool(
     place: str, tmp_path: Path
 ) -> None:
-    tree = render(tmp_path, **answers(place, {"source": IMAGE}))
+    model = {"source": QWEN["source"] if place == "eks" else IMAGE}
+    tree = render(tmp_path, **answers(place, model))
 
     report = verify(loaded(tree), control_planes.scheduled).report
     assert [str(finding) for finding in report.findings] == []
@@ -183,6 +184,7 @@ def test_only_what_fetches_a_model_reaches_the_internet(tmp_path: Path) -> None:
     [
         ("eks", {}, "volume", {"qwen3-8b-9c925d64": ["ReadWriteOnce"]}),
         ("eks", {"replicas": 2}, "shared", {"qwen3-8b-weights": ["ReadWriteMany"]}),
+        ("eks", {"source": f"s3{BUCKET}"}, "volume", {"qwen3-8b-22222222": ["ReadWriteOnce"]}),
         ("eks", {"source": IMAGE, "replicas": 2}, "image", {}),
         ("gke", {"source": f"gs{BUCKET}"}, "volume", {"qwen3-8b-22222222": ["ReadWriteOnce"]}),
         (

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 _WHOLE = re.compile(r"(\d+)([A-Za-z]*)")
 _DEVICES = ".deviceclass.resource.k8s.io/devices"
+_CLASS = ".storageclass.storage.k8s.io/"
 _FLOOR = {"cpu": "1m", "memory": "1Mi"}
 IMAGE = "registry.example/trial@sha256:" + "0" * 64
 
@@ -52,8 +53,9 @@ def _too_much(namespace: str, key: str, allowed: str) -> Request | None:
     kind, _, name = key.partition(".")
     extended = key.removeprefix("requests.").removeprefix("limits.")
     match kind, name:
-        case "requests", "storage":
-            return _asking(namespace, "persistentvolumeclaims", _claim(more))
+        case _ if key.endswith("requests.storage"):
+            body = _claim(more, key.removesuffix("requests.storage").removesuffix(_CLASS))
+            return _asking(namespace, "persistentvolumeclaims", body)
         case "services", "loadbalancers" if allowed == "0":
             return _asking(namespace, "services", _service())
         case (("requests" | "limits"), ("cpu" | "memory")):
@@ -98,7 +100,7 @@ def trial_pod(resources: Mapping[str, Mapping[str, str]]) -> dict[str, Any]:
     }
 
 
-def _claim(size: str) -> Mapping[str, Any]:
+def _claim(size: str, storage_class: str = "") -> Mapping[str, Any]:
     return {
         "apiVersion": "v1",
         "kind": "PersistentVolumeClaim",
@@ -106,6 +108,7 @@ def _claim(size: str) -> Mapping[str, Any]:
         "spec": {
             "accessModes": ["ReadWriteOnce"],
             "resources": {"requests": {"storage": size}},
+            **({"storageClassName": storage_class} if storage_class else {}),
         },
     }
 
