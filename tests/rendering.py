@@ -145,6 +145,8 @@ def rendered(engine: str = "flux", tier: str = "small", places: tuple[str, ...] 
     answers: dict[str, Any] = {"engine": engine, "tier": tier, "clusters": clusters}
     answers |= {"teams": TEAMS, "practices": READY}
     answers |= EVERYTHING if tier == "enterprise" else {}
+    if (engine, tier) == ("argocd", "enterprise"):
+        answers |= {"signatures": "required", "signers": SIGNERS[:1]}
     with TemporaryDirectory() as folder:
         copier_adapter.render(Template(ROOT, "v0"), answers, Path(folder, "rendered"))
         return Tree.read(Path(folder, "rendered"))

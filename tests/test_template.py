@@ -32,12 +32,13 @@ from tests.rendering import (
     render,
     rendered,
 )
+from tests.test_pairwise import KNOWN
 
 if TYPE_CHECKING:
     from groundplan.tree import Tree
 
 MIXED = ("eks", "capi")
-EVERY = tuple(product(ENGINES, TIERS, [*((place,) for place in PLACES), MIXED]))
+EVERY = tuple(product(ENGINES, TIERS, [*((place,) for place in PLACES), MIXED, PLACES]))
 every = pytest.mark.parametrize(("engine", "tier", "places"), EVERY)
 NOT_KUBERNETES = re.compile(
     r"(^|/)\.|^renovate\.json$|^catalog-info\.yaml$|^clusters/[^/]+/cluster\.yaml$"
@@ -102,6 +103,15 @@ def test_no_check_finds_anything(
     report = checks.run(repository.load(tmp_path))
 
     assert report.at_least(Severity.LOW) == ()
+    left = {result.check_id for result in report.results if result.not_evaluated}
+    assert left <= KNOWN.keys()
+
+
+@every
+def test_rendered_again_it_is_the_same(engine: str, tier: str, places: tuple[str, ...]) -> None:
+    again = rendered.__wrapped__(engine, tier, places)
+
+    assert again.files == rendered(engine, tier, places).files
 
 
 @pytest.mark.parametrize("engine", ENGINES)

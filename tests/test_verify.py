@@ -20,7 +20,7 @@ import pytest
 
 from groundplan.errors import NotEvaluatedError, ToolError, UsageError
 from groundplan.findings import Report, Severity
-from groundplan.repository import Repository, load
+from groundplan.repository import Repository
 from groundplan.resources import Origin, Resource
 from groundplan.runners.apiserver import Binaries, running, unused_port
 from groundplan.runners.client import Request, apply
@@ -29,7 +29,6 @@ from groundplan.tree import Tree
 from groundplan.verify import verify
 from groundplan.verify.pod_templates import pod
 from groundplan.verify.rejections import faults, pointer
-from tests.rendering import ENGINES, PLACES, put, rendered
 
 UNIT = """apiVersion: kustomize.toolkit.fluxcd.io/v1
 kind: Kustomization
@@ -288,17 +287,6 @@ def test_takes_a_right_repository_whole(binaries):
         ("accounts of teams", 1),
     ]
     assert [(t.cluster, t.objects) for t in done.timings] == [("one", 9)]
-
-
-@pytest.mark.cluster
-@pytest.mark.parametrize("engine", ENGINES)
-@pytest.mark.parametrize("places", [*((place,) for place in PLACES), ("eks", "capi")])
-def test_takes_a_rendered_repository_whole(binaries, tmp_path, engine, places):
-    put(rendered(engine, "small", places), tmp_path)
-    done = verify(load(tmp_path), partial(running, binaries))
-    assert done.report.findings == ()
-    assert len(done.timings) == len(places)
-    assert all(timing.objects > 60 for timing in done.timings)
 
 
 @pytest.mark.cluster

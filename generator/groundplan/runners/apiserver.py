@@ -91,13 +91,15 @@ def running(
     *,
     deadline: float = float("inf"),
     free_port: Callable[[], int] = unused_port,
+    data: Path | None = None,
 ) -> Iterator[ApiServer]:
-    """Start an empty control plane; nothing of it is left after the block.
+    """Start a control plane; nothing of it is left after the block.
 
     Args:
         binaries: What to start.
         deadline: When (`time.monotonic`) calls of its client begin to fail.
         free_port: Suggests ports; one that turns out to be taken is replaced by the next.
+        data: etcd's folder, which is left with what was stored; without it the server is empty.
 
     Raises:
         ToolError: `apiserver.start`, `apiserver.port` or `apiserver.no-space`; later, from the
@@ -109,7 +111,7 @@ def running(
         tokens = {user: secrets.token_hex(16) for user in USERS}
         _write_secrets(home, tokens)
         with (
-            serving(_etcd(binaries, home), home / "etcd.log", grace=0, scratch=home) as etcd,
+            serving(_etcd(binaries, home, data), home / "etcd.log", grace=0, scratch=home) as etcd,
             _answering(binaries, home, tokens[ADMINISTRATOR], etcd, free_port) as (apiserver, port),
         ):
             apiserver.fall_with(etcd)
@@ -174,12 +176,12 @@ def _answers(certificate: Path, token: str, port: int) -> bool:
         return False
 
 
-def _etcd(binaries: Binaries, home: Path) -> Command:
+def _etcd(binaries: Binaries, home: Path, data: Path | None) -> Command:
     """Listen on sockets in the working directory, so that no port can be taken."""
     return Command(
         (
             str(binaries.etcd),
-            "--data-dir=etcd",
+            f"--data-dir={data.absolute() if data else 'etcd'}",
             "--listen-client-urls=unix://client:0",
             "--advertise-client-urls=unix://client:0",
             "--listen-peer-urls=unix://peer:0",
