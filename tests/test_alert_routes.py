@@ -12,7 +12,17 @@ import yaml
 from groundplan import copier_adapter
 from groundplan.template import Template
 from groundplan.tree import Tree
-from tests.rendering import CLUSTERS, ENGINES, READY, ROOT, TEAMS, one, rendered
+from tests.rendering import (
+    CLUSTERS,
+    ENGINES,
+    READY,
+    ROOT,
+    TEAMS,
+    TIERS,
+    on_clusters,
+    one,
+    rendered,
+)
 
 
 def route(contact: str) -> Any:
@@ -71,3 +81,36 @@ def test_only_teams_have_routes_and_only_for_their_own_namespace() -> None:
         "matchExpressions": [{"key": "groundplan.dev/tenant", "operator": "Exists"}]
     }
     assert values["config"]["route"]["receiver"] == "oncall"
+
+
+def monitoring(tree: Tree) -> Any:
+    """What Prometheus is told."""
+    values = yaml.safe_load(tree.files["components/kube-prometheus-stack/values.yaml"])
+    return values["prometheus"]["prometheusSpec"]
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("tier", TIERS)
+def test_a_team_reads_and_alerts_on_no_series_but_its_own(engine: str, tier: str) -> None:
+    tree = rendered(engine, tier)
+    spec = monitoring(tree)
+    excluded = {(one["namespace"], one["resource"]) for one in spec["excludedFromEnforcement"]}
+
+    assert spec["enforcedNamespaceLabel"] == "namespace"
+    teams = {namespace for team in TEAMS for namespace in team["namespaces"]}
+    assert not teams & {namespace for namespace, _ in excluded}
+    of_platform = {
+        (namespace, kind.lower() + "s")
+        for on in on_clusters(tree).values()
+        for _, kind, namespace, _ in on
+        if kind in {"PodMonitor", "PrometheusRule", "ServiceMonitor"} and namespace not in teams
+    }
+    assert len(of_platform) > 3
+    assert of_platform <= excluded
+
+
+def test_where_no_team_is_nothing_is_enforced(tmp_path: Path) -> None:
+    copier_adapter.render(Template(ROOT, "v0"), {}, tmp_path / "rendered")
+    spec = monitoring(Tree.read(tmp_path / "rendered"))
+
+    assert not {"enforcedNamespaceLabel", "excludedFromEnforcement"} & spec.keys()

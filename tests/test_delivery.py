@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import json
 import re
+import shutil
 from functools import cache
 from itertools import product
 from pathlib import Path
@@ -19,6 +20,7 @@ from groundplan import checks, copier_adapter, repository
 from groundplan.answers.signers import id_of
 from groundplan.cli import main
 from groundplan.findings import Severity
+from groundplan.posture.owners import Codeowners
 from groundplan.template import Template
 from groundplan.tree import Tree
 from tests.rendering import (
@@ -286,6 +288,59 @@ def test_applications_alone_make_another_controller(tmp_path: Path) -> None:
     assert plan["engine"]["applications"] > 1200
 
 
+@pytest.mark.parametrize(("tier", "namespaces", "shards"), [
+    ("enterprise", 500, 0), ("enterprise", 501, 2), ("enterprise", 1001, 3), ("growing", 501, 0),
+])  # fmt: skip
+def test_what_teams_deliver_to_a_cluster_decides_the_shards_of_its_flux(
+    tier: str, namespaces: int, shards: int
+) -> None:
+    many = {"name": "many", "namespaces": [f"n{number}" for number in range(namespaces)]}
+    answers = {"tier": tier, "practices": READY, "clusters": FLEET}
+    answers["teams"] = [DELIVERING[0] | many | {"clusters": ["hub"]}, TEAMS[1]]
+    plan = copier_adapter.resolve(Template(ROOT, "v0"), answers)["plan"]
+
+    found = {cluster["name"]: len(cluster["shards"]["names"]) for cluster in plan["clusters"]}
+    assert found == {"hub": shards, "far": 0, "near": 0}
+
+
+def sharded(folder: Path, deliveries: int) -> Tree:
+    """An enterprise whose Flux has a shard for so many deliveries, and seven of them."""
+    for part in ("blueprints", "overlays"):
+        shutil.copytree(ROOT / part, folder / "template" / part)
+    shutil.copy(ROOT / "copier.yml", folder / "template")
+    engine = folder / "template/blueprints/lib/flux/engine.yaml"
+    engine.write_text(engine.read_text().replace("deliveries: 500", f"deliveries: {deliveries}"))
+    many = DELIVERING[0] | {"namespaces": [f"payments-{number}" for number in range(7)]}
+    answers = {"tier": "enterprise", "practices": READY, "clusters": FLEET[:1], "teams": [many]}
+    template = Template(folder / "template", "v0")
+    copier_adapter.render(template, answers, folder / "rendered")
+    return Tree.read(folder / "rendered")
+
+
+def shards(tree: Tree) -> dict[str, str]:
+    """The shard of each namespace; source and Kustomization are of the same."""
+    found: dict[str, set[str]] = {}
+    for body in parsed(tree, "clusters/hub/teams/payments/sources.yaml"):
+        labels, namespace = body["metadata"]["labels"], body["metadata"]["namespace"]
+        found.setdefault(namespace, set()).add(labels["sharding.fluxcd.io/key"])
+    assert {len(names) for names in found.values()} == {1}
+    return {namespace: names.pop() for namespace, names in found.items()}
+
+
+def test_a_shard_more_takes_over_and_moves_nothing_else(tmp_path: Path) -> None:
+    two, three = (sharded(tmp_path / str(each), each) for each in (4, 3))
+
+    before, after = shards(two), shards(three)
+    moved = {after[namespace] for namespace in before if after[namespace] != before[namespace]}
+    assert (set(before.values()), moved) == ({"shard1", "shard2"}, {"shard3"})
+    instance = one(three, "clusters/hub/flux-system/flux-instance.yaml")
+    assert instance["spec"]["sharding"] == {"shards": ["shard1", "shard2", "shard3"]}
+    report = checks.run(repository.load(tmp_path / "3" / "rendered"))
+    assert report.at_least(Severity.LOW) == ()
+    results = {result.check_id: result for result in report.results}
+    assert [results[check].evaluated for check in ("FLX018", "FLX019")] == [14, 3]
+
+
 # --- pipelines
 
 
@@ -348,9 +403,54 @@ def test_security_agrees_to_policies() -> None:
     github = fleet().files["CODEOWNERS"].decode().splitlines()
     gitlab = fleet(forge="gitlab").files["CODEOWNERS"].decode()
 
-    assert github[-2:] == ["* @acme/platform", "/components/policies/ security@acme.example"]
+    assert github[2:4] == ["* @acme/platform", "/components/policies/ security@acme.example"]
     assert "[Platform]\n* @acme/platform\n" in gitlab
-    assert "[Security]\n/components/policies/ security@acme.example\n" in gitlab
+    security = "/components/policies/ security@acme.example\n/tenants/ security@acme.example\n"
+    assert gitlab.endswith(f"[Security]\n{security}")
+
+
+OWN = [DELIVERING[0] | {"repository": "https://github.com/acme/platform.git"}, DELIVERING[1]]
+
+
+@pytest.mark.parametrize(
+    ("path", "owner"),
+    [
+        ("tenants/payments/payments-staging/alert-route.yaml", "@acme/payments"),
+        ("tenants/payments/payments/network-policies.yaml", "@acme/platform"),
+        ("tenants/payments/payments/kustomization.yaml", "@acme/platform"),
+        ("tenants/payments/README.md", "@acme/platform"),
+        ("tenants/search/search/alert-route.yaml", "search@acme.example"),
+        ("deploy/staging/payments/web.yaml", "@acme/payments"),
+        ("deploy/staging/search/web.yaml", "@acme/platform"),
+        ("clusters/hub/teams/payments/sources.yaml", "@acme/platform"),
+    ],
+)
+def test_a_team_is_alone_with_nothing_that_holds_it(path: str, owner: str) -> None:
+    owners, _ = Codeowners.read(delivering()).rule(path)
+
+    assert owners == (owner,)
+
+
+@cache
+def delivering(forge: str = "github") -> Tree:
+    """A repository in which a team keeps what it delivers, too."""
+    answers = {"tier": "growing", "practices": READY, "clusters": FLEET, "forge": forge}
+    with TemporaryDirectory() as folder:
+        destination = Path(folder, "rendered")
+        copier_adapter.render(Template(ROOT, "v0"), answers | {"teams": OWN}, destination)
+        return Tree.read(destination)
+
+
+def test_gitlab_asks_the_team_too_and_never_the_team_alone() -> None:
+    sections = delivering("gitlab").files["CODEOWNERS"].decode().split("\n\n")
+
+    assert [section.splitlines()[-1] for section in sections[1:-1]] == [
+        "/deploy/*/payments-staging/ @acme/payments",
+        "/tenants/search/ search@acme.example",
+    ]
+    assert "[Team payments]\n/tenants/payments/ @acme/payments\n" in sections[1]
+    assert sections[0].endswith("[Platform]\n* @acme/platform")
+    assert sections[-1].endswith("/tenants/ security@acme.example\n")
 
 
 # --- the rendered repository passes what it asks of others

@@ -255,3 +255,26 @@ def test_a_model_that_may_rest_is_not_missed() -> None:
 
     assert names["large"] - names["resting"] == {"ModelMetricsAbsent"}
     assert "served" not in failed
+
+
+def test_only_the_rules_of_models_are_excluded_by_name_and_teams_cannot_change_them() -> None:
+    tree = watched("flux")
+    values = yaml.safe_load(tree.files["components/kube-prometheus-stack/values.yaml"])
+    excluded = values["prometheus"]["prometheusSpec"]["excludedFromEnforcement"]
+    [named] = [one for one in excluded if "name" in one]
+    [rule] = [
+        body
+        for body in parsed(tree, "models/qwen3-8b/monitoring.yaml")
+        if body["kind"] == "PrometheusRule"
+    ]
+    metadata = rule["metadata"]
+
+    assert named == {
+        "namespace": metadata["namespace"],
+        "resource": "prometheusrules",
+        "name": metadata["name"],
+    }
+    assert metadata["labels"] == {"groundplan.dev/held-by": "platform"}
+    held = parsed(tree, "components/policies/ten-001.yaml")[0]["spec"]["matchConstraints"]
+    resources = {name for rule in held["resourceRules"] for name in rule["resources"]}
+    assert "prometheusrules" in resources

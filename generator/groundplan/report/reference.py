@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 FAMILIES = {
     "ADM": "Admission policies",
+    "APR": "Who approves what",
     "ARG": "What Argo CD's practitioners do",
     "CHT": "Charts and their values",
     "EXC": "Exceptions",
