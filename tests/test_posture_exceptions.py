@@ -13,6 +13,7 @@ from click.testing import CliRunner
 
 from groundplan import checks
 from groundplan.cli.posture import command
+from groundplan.errors import UsageError
 from groundplan.posture.exceptions import component, history, reading, states
 from groundplan.posture.exceptions.model import State
 from groundplan.posture.exceptions.suppressions import suppressions
@@ -288,10 +289,13 @@ def test_an_exception_of_kyverno_says_who_and_until_when() -> None:
 
 
 def test_an_exception_for_some_clusters_is_not_put_into_what_all_share() -> None:
-    elsewhere = written(scope={"clusters": ["two"], "namespaces": ["web"], "names": ["web"]})
-    found = repository(elsewhere)
+    scope = {"clusters": ["two"], "namespaces": ["web"], "names": ["web"]}
 
-    assert yaml.safe_load(put_in(found).tree.files[component.PATH])["patches"] == []
+    with pytest.raises(UsageError, match="web is not for one, and every cluster has the same"):
+        put_in(repository(written(scope=scope)))
+    # What admission does not judge is written nowhere, so it may be for some clusters.
+    found = put_in(repository(written(scope=scope, policies=["NET-006"])))
+    assert yaml.safe_load(found.tree.files[component.PATH])["patches"] == []
 
 
 @pytest.mark.cluster

@@ -111,10 +111,7 @@ def exceptions(path: Path, form: str, today: datetime | None, write: bool) -> in
                 write_whole(path / name, text)
             else:
                 (path / name).unlink(missing_ok=True)
-        left = [s.exception.name for s in standings if component.left_out(repository, s)]
-        click.echo(
-            f"{target} is written" + (f" without {', '.join(left)}" if left else ""), err=True
-        )
+        click.echo(f"{target} is written", err=True)
     writers = {"text": report.text, "json": report.as_json}
     if form in writers:
         click.echo(writers[form](standings, faults, day), nl=False)

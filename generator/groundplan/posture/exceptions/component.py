@@ -11,6 +11,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from groundplan.documents import dump
+from groundplan.errors import UsageError
 from groundplan.posture.exceptions.model import FOLDER, POLICY_KINDS, policy_id
 from groundplan.posture.pod_security_checks import items, mapping
 
@@ -33,15 +34,23 @@ HEAD = """\
 
 
 def files(repository: Repository, standings: Sequence[Standing]) -> Mapping[str, str]:
-    """The exceptions that still hold as a Kustomize component, by path; no text is no file."""
+    """The exceptions that still hold as a Kustomize component, by path; no text is no file.
+
+    Raises:
+        UsageError: `posture.exception-for-some-clusters`, as all clusters share the policies.
+    """
     policies = {
         policy_id(resource.id.name): resource
         for resource in repository.resources
         if resource.id.kind in POLICY_KINDS
     }
-    holding = [s.exception for s in standings if not s.failing and not left_out(repository, s)]
+    holding = [s.exception for s in standings if not s.failing]
+    for exception in holding:
+        others = _elsewhere(repository, exception)
+        if others and policies.keys() & set(exception.policies):
+            raise _for_some(exception, others)
     native = {name: one for name, one in policies.items() if one.id.kind != "ValidatingPolicy"}
-    others = policies.keys() - native.keys()
+    by_kyverno = policies.keys() - native.keys()
     patches = [
         _patch(native[policy], conditions)
         for policy in sorted(native)
@@ -79,10 +88,20 @@ def _object(exception: PostureException, policies: Sequence[str]) -> Mapping[str
     }
 
 
-def left_out(repository: Repository, standing: Standing) -> bool:
-    """Whether an exception is for some clusters only; all share the policies it would go into."""
-    clusters = standing.exception.scope.clusters
-    return bool(clusters) and not {c.name for c in repository.clusters} <= set(clusters)
+def _elsewhere(repository: Repository, exception: PostureException) -> list[str]:
+    """The clusters that an exception is not for."""
+    meant = exception.scope.clusters
+    return sorted({c.name for c in repository.clusters} - set(meant)) if meant else []
+
+
+def _for_some(exception: PostureException, others: Sequence[str]) -> UsageError:
+    return UsageError(
+        "posture.exception-for-some-clusters",
+        f"{exception.name} is not for {', '.join(others)}, and every cluster has the same policies:"
+        " written into them, it would hold there too",
+        where=str(exception.location),
+        fix="leave spec.scope.clusters out, and name namespaces and names that only they have",
+    )
 
 
 def _patch(policy: Resource, conditions: list[Mapping[str, str]]) -> Mapping[str, Any]:
