@@ -162,3 +162,24 @@ def test_who_looks_after_a_pool_need_not_be_said(place: str, tmp_path: Path) -> 
     said = render(tmp_path / "said", **On(place, default).answers).files
     unsaid = render(tmp_path / "unsaid", **On(place).answers).files
     assert {path for path in said if said[path] != unsaid[path]} == {".copier-answers.yml"}
+
+
+@pytest.mark.cluster
+def test_a_team_lends_what_it_does_not_use_and_has_it_back(tmp_path: Path) -> None:
+    """The API server takes Kueue's objects; what they say adds up to no more than there is."""
+    both = {"teams": [TEAM | {"gpus": "4"}, OTHER | {"gpus": "4"}], "models": []}
+    way = On("eks", pool={"per_node": 4, "most": 4}, more=both)
+    tree = render(tmp_path, tier="growing", accelerator_queues="kueue", **way.answers)
+    repository = loaded(tree)
+
+    assert [str(one) for one in checks.run(repository).at_least(Severity.LOW)] == []
+    report = verify(repository, control_planes.scheduled).report
+    assert [str(finding) for finding in report.findings] == []
+    groups = [queue["spec"]["resourceGroups"] for queue in found(tree, "ClusterQueue")]
+    shares = [flavor["resources"] for [group] in groups for flavor in group["flavors"]]
+    share = {"name": "nvidia.com/gpu", "nominalQuota": 2, "borrowingLimit": 2}
+    assert shares == [[share], [share]]
+    queues = {queue["metadata"]["namespace"] for queue in found(tree, "LocalQueue")}
+    assert queues == {"chat", "lab"}
+    [flavor] = found(tree, "ResourceFlavor")
+    assert flavor["spec"]["nodeLabels"] == {"groundplan.dev/pool": "gpu"}

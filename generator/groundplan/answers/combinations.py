@@ -18,6 +18,7 @@ TIERS_WITH = {
     "traces": ("growing", "enterprise"),
     "progressive_delivery": ("growing", "enterprise"),
     "policy_reports": ("growing", "enterprise"),
+    "accelerator_queues": ("growing", "enterprise"),
     "posture_scan": ("growing", "enterprise"),
     "policy_engine": ("growing", "enterprise"),
     "long_term_metrics": ("enterprise",),
