@@ -285,6 +285,36 @@ def test_a_revision_that_nobody_names_goes_after_a_week(tmp_path: Path) -> None:
     assert {folder.name for folder in models.iterdir()} == {now, "yesterday"}
 
 
+@pytest.mark.parametrize(
+    ("place", "source", "reached", "secrets"),
+    [
+        ("eks", f"s3{BUCKET}", "169.254.170.23/32", 0),
+        ("gke", f"gs{BUCKET}", "169.254.169.254/32", 0),
+        ("aks", f"s3{BUCKET}", "", 1),
+        ("capi", f"s3{BUCKET}", "10.0.0.0/8", 1),
+    ],
+)
+def test_a_bucket_is_read_with_what_its_place_gives_and_nothing_else_is_reached(
+    place: str, source: str, reached: str, secrets: int, tmp_path: Path
+) -> None:
+    others = [CLUSTERS[other] for other in CLOUDS if other != place]
+    given = answers(place, {"source": source})
+    given["clusters"] = given["clusters"] + others
+    tree = render(tmp_path, **given | {"tier": "growing"})
+
+    [job] = found(tree, "Job")
+    [container] = job["spec"]["template"]["spec"]["containers"]
+    assert len(container.get("envFrom", [])) == secrets
+    [policy] = [
+        p for p in found(tree, "NetworkPolicy") if p["metadata"]["name"] == "qwen3-8b-fetch"
+    ]
+    ranges = {
+        peer["ipBlock"]["cidr"] for rule in policy["spec"]["egress"] for peer in rule["to"]
+    } - {"0.0.0.0/0"}
+    assert (reached in ranges) is bool(reached)
+    assert len(ranges) == {"": 0, "10.0.0.0/8": 4}.get(reached, 1)
+
+
 def test_flux_fetches_before_it_serves(tmp_path: Path) -> None:
     tree = render(tmp_path, engine="flux", **answers())
 
