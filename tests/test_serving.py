@@ -17,7 +17,7 @@ from groundplan.findings import Passed, Severity
 from groundplan.tree import Tree
 from groundplan.verify import verify
 from groundplan.verify.pod_templates import pods
-from tests import control_planes
+from tests import control_planes, promtool
 from tests.rendering import READY
 from tests.test_inference import IMAGE, KNOWN, QWEN, TEAM, answers, found, loaded, render
 
@@ -145,6 +145,48 @@ def test_nobody_is_called_because_nobody_asks() -> None:
 
     assert "ModelMetricsAbsent" in alerts["scaled"] - alerts["routed"]
     assert "ModelRequestsHeld" in alerts["routed"] - alerts["scaled"]
+
+
+READY_SERVERS = 'llm_d_epp_ready_endpoints{namespace="chat", name="routed"}'
+RUNNING = 'vllm:num_requests_running{namespace="chat", model_name="routed"}'
+HELD = (
+    "llm_d_epp_flow_control_queue_size"
+    '{namespace="chat", inference_pool="routed", model_name="routed"}'
+)
+
+
+@pytest.mark.parametrize(
+    ("series", "running", "held", "alerted"),
+    [
+        ({READY_SERVERS: 0}, 0, 0, False),
+        ({READY_SERVERS: 0, HELD: 3}, 0, 3, True),
+        ({READY_SERVERS: 1, HELD: 3, RUNNING: 4}, 4, 3, False),
+        ({READY_SERVERS: 1}, None, 0, False),
+        ({RUNNING: 4}, 4, None, False),
+    ],
+    ids=["nobody asks", "no server comes", "busy", "servers not heard", "picker not heard"],
+)
+def test_no_server_is_no_load_and_a_server_that_is_not_heard_is_an_error(
+    series: dict[str, float],
+    running: float | None,
+    held: float | None,
+    alerted: bool,
+    tmp_path: Path,
+) -> None:
+    tree = every_way("flux")
+    [scaler] = [s for s in found(tree, "ScaledObject") if s["metadata"]["name"] == "routed"]
+    queries = {t["name"]: t["metadata"]["query"] for t in scaler["spec"]["triggers"]}
+    firing = 'count by (alertname) (ALERTS{alertstate="firing"})'
+    expected = {
+        queries["running"]: {} if running is None else {"{}": running},
+        queries["held"]: {} if held is None else {"{}": held},
+        firing: {'{alertname="ModelRequestsHeld"}': 1} if alerted else {},
+    }
+    rules = [rule for path, rule in promtool.rules(tree) if path.startswith("models/routed/")]
+    asked = promtool.needed("ModelRequestsHeld", rules)
+
+    question = promtool.question(series, "3h", expected)
+    assert promtool.tested({"routed": (asked, [question])}, tmp_path) == ""
 
 
 def test_what_chooses_a_server_may_read_pods_and_nothing_more() -> None:
