@@ -52,9 +52,20 @@ def watched(engine: str) -> Tree:
 
 
 @cache
+def on_own_machines() -> Tree:
+    """A platform with the GPU operator, which clouds do without."""
+    given = answers("capi", tier="growing", practices=READY)
+    given["clusters"] = [given["clusters"][0] | {"gpu_stack": "operator"}]
+    with TemporaryDirectory() as folder:
+        copier_adapter.render(Template(ROOT, "v0"), given, Path(folder, "rendered"))
+        return Tree.read(Path(folder, "rendered"))
+
+
+@cache
 def every() -> tuple[promtool.Rule, ...]:
     """The rules of both engines' repositories, without those that both have twice."""
-    found = [rule for engine in ENGINES for _, rule in promtool.rules(watched(engine))]
+    trees = [*map(watched, ENGINES), on_own_machines()]
+    found = [rule for tree in trees for _, rule in promtool.rules(tree)]
     return tuple({yaml.safe_dump(rule): rule for rule in found}.values())
 
 
