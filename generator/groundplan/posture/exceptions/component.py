@@ -59,7 +59,7 @@ def files(repository: Repository, standings: Sequence[Standing]) -> Mapping[str,
     objects = [
         _object(exception, names)
         for exception in holding
-        if (names := [policies[one].id.name for one in exception.policies if one in others])
+        if (names := [policies[one].id.name for one in exception.policies if one in by_kyverno])
     ]
     # Kustomize refuses a component without any field; an empty list is one.
     body = {"apiVersion": "kustomize.config.k8s.io/v1alpha1", "kind": "Component"}
