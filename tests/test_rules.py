@@ -260,7 +260,8 @@ def test_a_model_that_may_rest_is_not_missed() -> None:
     rules = otherwise_served()
     names = {one: {name(rule) for rule in rules[one]} for one in rules}
 
-    assert names["large"] - names["resting"] == {"ModelMetricsAbsent"}
+    assert "ModelMetricsAbsent" in names["large"] - names["resting"]
+    assert names["resting"] >= {"ModelRequestsHeld", "ModelRequestsQueue"}
 
 
 def test_only_the_rules_of_models_are_excluded_by_name_and_teams_cannot_change_them() -> None:
