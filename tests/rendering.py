@@ -178,7 +178,10 @@ def answers_of(tree: Tree) -> Any:
 
 
 def on_clusters(tree: Tree) -> dict[str, dict[tuple[str, str, str, str], Any]]:
-    """What reaches each cluster, by cluster and object, without what serves only the engine."""
+    """What reaches each cluster, by cluster and object, without what serves only the engine.
+
+    The scan of the posture is left out too: it takes the repository from Flux, or clones it.
+    """
     files = {p: documents.parse(p, tree.files[p])[0] for p in tree.files if p.endswith(".yaml")}
     policies = {
         f"{path.stem}.groundplan.dev"
@@ -189,7 +192,7 @@ def on_clusters(tree: Tree) -> dict[str, dict[tuple[str, str, str, str], Any]]:
         cluster.name: {
             resource.id.key: without_engine(resource.body)
             for unit in cluster.units
-            if not re.search("flux|argo|root|spokes|registry-access", unit.id.name)
+            if not re.search("flux|argo|root|spokes|registry-access|posture-scan", unit.id.name)
             for resource in unit.resources
             if not re.search("fluxcd|argoproj", resource.id.group)
             and resource.id.namespace != "flux-system"

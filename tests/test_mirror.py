@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from functools import cache
-from itertools import chain
+from functools import cache, partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -33,6 +32,7 @@ from tests.rendering import (
     parsed,
     put,
 )
+from tests.test_pools import operated
 from tests.test_serving import every_way
 
 if TYPE_CHECKING:
@@ -259,7 +259,7 @@ def test_who_starts_a_cluster_reads_how_nodes_find_images(engine: str, tmp_path:
 
 # --- what is to be copied
 
-PREFIXED = {"external-dns", "metrics-server"}
+PREFIXED = {"dra-driver-nvidia-gpu", "external-dns", "metrics-server"}
 """Charts that put a v before their appVersion."""
 NOT_IN_VALUES = {
     "docker.io/envoyproxy/envoy": "the controller knows it, not its chart",
@@ -340,8 +340,10 @@ def test_every_chart_has_images_with_tags(name: str) -> None:
 @pytest.mark.parametrize("name", sorted(set(WITH_CHART) - WITHOUT_IMAGES))
 def test_tags_are_those_that_the_chart_or_our_values_say(name: str) -> None:
     chart, own = COMPONENTS[name]["chart"], f"components/{name}/values.yaml"
-    trees = chain(map(repository, ENGINES), map(every_way, ENGINES))
-    tree = next(tree for tree in trees if own in tree.files)
+    ways = (partial(repository, "flux"), partial(repository, "argocd"))
+    more = (*ways, partial(every_way, "flux"), partial(every_way, "argocd"))
+    more += (partial(operated, queued=True), partial(operated, queued=False))
+    tree = next(tree for way in more if own in (tree := way()).files)
     for image in COMPONENTS[name]["images"]:
         source, _, tag = image.partition(":")
         if source in NOT_IN_VALUES:

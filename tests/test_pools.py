@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import mkdtemp
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -19,7 +21,7 @@ from tests.rendering import CLUSTERS, ROOT
 from tests.test_inference import CLOUDS, IMAGE, QWEN, TEAM, answers, found, loaded, render
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from groundplan.tree import Tree
 
 OTHER = {"name": "lab", "namespaces": ["lab"], "contact": "@acme/lab", "gpus": "1"}
 SHARED = {"sharing": "time-slicing", "shares": 4}
@@ -62,6 +64,14 @@ WAYS = [
     (On("capi", pool={"sharing": "dra"}), "", 1),
     (On("capi", "operator", {"sharing": "dra"}), "", 1),
 ]
+
+
+def operated(*, queued: bool) -> Tree:
+    """A platform with the operator, and queues or else the driver of claims."""
+    pool = SLICED if queued else {"sharing": "dra"}
+    way = On("capi", "operator", pool, {"teams": [TEAM, OTHER], "models": []})
+    queues = {"accelerator_queues": "kueue"} if queued else {}
+    return render(Path(mkdtemp()), tier="growing", **queues, **way.answers)
 
 
 @pytest.mark.cluster
