@@ -179,7 +179,12 @@ def test_a_pool_and_a_model_come_and_go(tmp_path: Path) -> None:
 
     for words in (
         ("add", "pool", "spare", *pool),
-        ("add", "model", "qwen3-spare", *(f"{key}={value}" for key, value in model.items())),
+        (
+            "add",
+            "model",
+            "qwen3-spare",
+            *(f"{key}={json.dumps(value)}" for key, value in model.items()),
+        ),
     ):
         done = run(*words, "--path", folder)
         assert done.exit_code == ExitCode.CLEAN, done.output

@@ -153,6 +153,11 @@ def test_only_answers_that_contradict_each_other_are_refused_together() -> None:
         *(f"promotion={way}, artifact=with a port" for way in ("branch", "trunk")),
         *(f"tier=small, {question}={chosen[question]}" for question in small),
         "tier=small, posture_scan=given",
+        "tier=small, accelerator_queues=kueue",
+        *(
+            f"registry_mirror=unsaid, {how}"
+            for how in ("registry_access=account", "registry_authority=own")
+        ),
         *(f"tier={tier}, long_term_metrics=thanos" for tier in ("small", "growing")),
         *(f"tier={tier}, image_signatures=asked for" for tier in ("small", "growing")),
         "practices=nobody on call, accepted_risks=unsaid",

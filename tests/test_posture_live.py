@@ -265,7 +265,11 @@ def test_a_whole_platform_is_no_drift_until_somebody_takes_a_policy_away(
         code, said = found.drift("--cluster", "production")
         assert len(declared) > 150
         missed = {c["subject"].split()[0] for c in said["changes"]}
-        assert (code, missed - {"Gateway", "Service"}, said["incomparable"]) == (ExitCode.CLEAN, set(), [])
+        assert (code, missed - {"Gateway", "Service"}, said["incomparable"]) == (
+            ExitCode.CLEAN,
+            set(),
+            [],
+        )
         policy = next(r.id for r in declared if r.id.kind == "NetworkPolicy")
         found.call("delete", "networkpolicy", policy.name, f"--namespace={policy.namespace}")
         code, said = found.drift("--cluster", "production")
