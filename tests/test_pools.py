@@ -87,7 +87,7 @@ def test_the_scheduler_finds_what_pods_ask_for_however_it_is_shared(
     assert [str(finding) for finding in report.findings] == []
     results = {result.check_id: result.outcomes for result in report.results}
     assert sum(o.count for o in results["SCH001"] if isinstance(o, Passed)) == way.served
-    [quota] = found(tree, "ResourceQuota")
+    [quota] = [q for q in found(tree, "ResourceQuota") if q["metadata"]["namespace"] == "chat"]
     own = "gpu.groundplan.dev.deviceclass.resource.k8s.io/devices"
     assert quota["spec"]["hard"][f"requests.{resource}" if resource else own] == "1"
     if number > 1 and way.place == "eks":
