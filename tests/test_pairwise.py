@@ -230,6 +230,7 @@ def said(row: Row) -> set[str]:
 KNOWN = {
     "CHT004": "the defaults of a chart",
     "GIT006": "what a chart whose defaults are not stored brings",
+    "GPU020": "pools that are made where another repository is",
     "KUS008": "another repository",
     "MET003": "pods that a chart makes",
     "SCH002": "a schema that is not stored",
