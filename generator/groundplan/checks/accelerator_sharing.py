@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from groundplan import documents
 from groundplan.checks import Check
 from groundplan.checks._objects import PodOf, Rule, objects, pods
+from groundplan.checks.accelerators import CLAIMS, CLASS_DEVICES, device_quotas
 from groundplan.costs import quantity
 from groundplan.findings import Outcome, Passed, Severity, Skipped
 from groundplan.posture.pod_security_checks import items, mapping
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
     from groundplan.checks._objects import Fault
     from groundplan.repository import Repository
 
-CLAIMS = (("resource.k8s.io", "ResourceClaim"), ("resource.k8s.io", "ResourceClaimTemplate"))
-_CLASS = ".deviceclass.resource.k8s.io/devices"
 _SHARED = "requests.nvidia.com/gpu.shared"
 _CAPACITY = "capacity.cluster-autoscaler.kubernetes.io/"
 _LEAST = "cluster.x-k8s.io/cluster-api-autoscaler-node-group-min-size"
@@ -31,13 +30,9 @@ _ADMIN = "resource.kubernetes.io/admin-access"
 
 def _way_past(repository: Repository) -> Iterator[Outcome]:
     """Find quotas that count one class of devices and leave another one on them open."""
-    found = list(objects(repository))
-    classes = sorted(r.id.name for r in found if r.id.kind == "DeviceClass")
-    for resource in found:
-        hard = mapping(resource.body, "spec", "hard")
-        if resource.id.kind != "ResourceQuota" or not any(key.endswith(_CLASS) for key in hard):
+    for resource, hard, open_ in device_quotas(repository):
+        if not any(key.endswith(CLASS_DEVICES) for key in hard):
             continue
-        open_ = [name for name in classes if f"{name}{_CLASS}" not in hard]
         if open_:
             yield WAY_PAST.fail(
                 f"{resource.id} counts device classes and leaves {open_[0]} unlimited",

@@ -18,14 +18,29 @@ if TYPE_CHECKING:
 
     from groundplan.checks._objects import Fault
     from groundplan.repository import Repository
+    from groundplan.resources import Resource
 
 NODE_POOL = ("karpenter.sh", "NodePool")
 CLAIMS = (("resource.k8s.io", "ResourceClaim"), ("resource.k8s.io", "ResourceClaimTemplate"))
+CLASS_DEVICES = ".deviceclass.resource.k8s.io/devices"
+"""What quotas call the devices of a class, behind the class's name."""
 LATE_LABELS = ("nvidia.com/", "feature.node.kubernetes.io/")
 """Prefixes of labels that appear on a node after it has booted."""
 VISIBLE = "NVIDIA_VISIBLE_DEVICES"
 _GPU_KEY = re.compile(r"(instance|sku)-gpu-|^nvidia\.com/gpu")
 _MINUTES = re.compile(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?")
+
+
+def device_quotas(
+    repository: Repository,
+) -> Iterator[tuple[Resource, Mapping[str, Any], list[str]]]:
+    """Each quota with its limits and the device classes that they leave open, by name."""
+    found = list(objects(repository))
+    classes = sorted(r.id.name for r in found if r.id.kind == "DeviceClass")
+    for resource in found:
+        if resource.id.kind == "ResourceQuota":
+            hard = mapping(resource.body, "spec", "hard")
+            yield resource, hard, [c for c in classes if f"{c}{CLASS_DEVICES}" not in hard]
 
 
 def _is_gpu_pool(body: Mapping[str, Any]) -> bool:
@@ -137,13 +152,9 @@ def _generous_range(body: Mapping[str, Any]) -> Iterator[Fault]:
 
 def _half_closed(repository: Repository) -> Iterator[Outcome]:
     """Find namespaces that are closed to device plugins and open to the scheduler's claims."""
-    found = list(objects(repository))
-    classes = sorted(r.id.name for r in found if r.id.kind == "DeviceClass")
-    for resource in found:
-        hard = mapping(resource.body, "spec", "hard")
-        if resource.id.kind != "ResourceQuota" or str(hard.get(f"requests.{ACCELERATOR}")) != "0":
+    for resource, hard, open_ in device_quotas(repository):
+        if str(hard.get(f"requests.{ACCELERATOR}")) != "0":
             continue
-        open_ = [c for c in classes if f"{c}.deviceclass.resource.k8s.io/devices" not in hard]
         if open_:
             yield HALF_CLOSED.fail(
                 f"{resource.id} refuses {ACCELERATOR} and leaves the device class {open_[0]} open",
