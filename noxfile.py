@@ -81,6 +81,14 @@ def tests(session: nox.Session) -> None:
 
 
 @nox.session
+def laws(session: nox.Session) -> None:
+    """New examples for the laws; `tests` tries the same ones each time, so that it judges commits."""
+    install(session, "test")
+    words = ("-n", "2", "-m", "hypothesis", "--hypothesis-profile", "default", *session.posargs)
+    session.run("pytest", *words)
+
+
+@nox.session
 def verify(session: nox.Session) -> None:
     """What only a real API server can say; builds one from Go modules where none is found."""
     install(session, "test")

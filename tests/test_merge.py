@@ -146,6 +146,18 @@ def test_changes_of_the_template_reach_an_object_that_you_renamed() -> None:
     assert not found.conflicts
 
 
+def test_they_reach_it_in_a_file_that_the_template_moved_too() -> None:
+    yours = swap(READER, ("reader.v1", "our-reader"))
+    template = swap(READER, ("[get]", "[get, list]"))
+    here, mine, there = (File(side.encode()) for side in (READER, yours, template))
+
+    found = merge({"here.yaml": here}, {"here.yaml": mine}, {"there.yaml": there}, RULES)
+
+    assert set(found.files) == {"there.yaml"}
+    assert found.files["there.yaml"].content.decode() == swap(yours, ("[get]", "[get, list]"))
+    assert not found.conflicts
+
+
 def test_an_object_that_both_renamed_is_one_object_with_your_name_and_listed() -> None:
     yours = swap(READER, ("reader.v1", "our-reader"))
 

@@ -132,20 +132,38 @@ def test_no_edit_is_lost_and_what_nobody_touched_stays(data: st.DataObject) -> N
     content = found.files[PATH].content
     assert documents.parse(PATH, content)[1] == ()
     common = untouched(base, yours, template)
-    assert subsequence(common, content.decode().splitlines())
+    assert subsequence(common, rooted(content.decode()))
 
 
-def untouched(base: str, yours: str, template: str) -> list[str]:
-    """The lines that are the same, in the same order, on all sides."""
-    old = base.splitlines()
-    kept = set(range(len(old)))
-    for side in (yours, template):
-        blocks = SequenceMatcher(None, old, side.splitlines(), autojunk=False).get_matching_blocks()
-        kept &= {i for block in blocks for i in range(block.a, block.a + block.size)}
-    return [old[i] for i in sorted(kept)]
+Line = tuple[str, ...]
 
 
-def subsequence(wanted: list[str], lines: list[str]) -> bool:
+def rooted(text: str) -> list[Line]:
+    """Each line below the lines that it is indented under: `name: a` is not one line everywhere."""
+    found: list[Line] = []
+    above: list[tuple[int, str]] = []
+    for line in text.splitlines():
+        depth = len(line) - len(line.lstrip(" -"))
+        above = [(d, text) for d, text in above if d < depth]
+        above.append((depth, line))
+        found.append(tuple(text for _, text in above))
+    return found
+
+
+def untouched(base: str, yours: str, template: str) -> list[Line]:
+    """The lines that are the same, in the same order, on all sides.
+
+    Only those that each side has once: which of two equal lines was kept has no answer.
+    """
+    old, *sides = (rooted(text) for text in (base, yours, template))
+    kept = {line for line in old if all(side.count(line) == 1 for side in (old, *sides))}
+    for side in sides:
+        blocks = SequenceMatcher(None, old, side, autojunk=False).get_matching_blocks()
+        kept &= {line for block in blocks for line in old[block.a : block.a + block.size]}
+    return [line for line in old if line in kept]
+
+
+def subsequence(wanted: list[Line], lines: list[Line]) -> bool:
     rest = iter(lines)
     return all(line in rest for line in wanted)
 

@@ -95,10 +95,11 @@ def _followed(
     edited = [path for path, file in base.items() if yours.get(path) not in (file, None)]
     base = moves.with_objects_renamed(base, rules.renames.objects, edited)
     yours = moves.with_objects_renamed(yours, rules.renames.objects, edited)
-    base, template, renamed_twice = moves.followed_names(base, yours, template, edited)
     theirs = moves.of_files(base, template, edited, rules.renames)
     base, yours = moves.relocated(base, theirs), moves.relocated(yours, theirs)
-    shifts = moves.of_objects(base, template, [theirs.get(path, path) for path in edited])
+    edited = [theirs.get(path, path) for path in edited]
+    base, template, renamed_twice = moves.followed_names(base, yours, template, edited)
+    shifts = moves.of_objects(base, template, edited)
     base, yours = (moves.with_objects_moved(side, shifts) for side in (base, yours))
     gone = [path for path in base if path not in yours and template.get(path) != base[path]]
     mine = moves.of_files(base, yours, gone, moves.Renames({}, {}))
