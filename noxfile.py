@@ -82,7 +82,7 @@ def tests(session: nox.Session) -> None:
 
 @nox.session
 def laws(session: nox.Session) -> None:
-    """New examples for the laws; `tests` tries the same ones each time, so that it judges commits."""
+    """New examples for the laws; `tests` tries the same each time, so that it judges commits."""
     install(session, "test")
     words = ("-n", "2", "-m", "hypothesis", "--hypothesis-profile", "default", *session.posargs)
     session.run("pytest", *words)
