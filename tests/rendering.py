@@ -127,11 +127,24 @@ SIGNERS = [
 def render(destination: Path, **answers: Any) -> Tree:
     """Render with plain copier from a folder that is no git checkout."""
     with TemporaryDirectory() as template:
-        shutil.copy(ROOT / "copier.yml", template)
-        for folder in ("blueprints", "overlays"):
-            shutil.copytree(ROOT / folder, Path(template, folder))
+        copy_template(Path(template))
         copier.run_copy(template, destination, data=answers, defaults=True, quiet=True)
     return Tree.read(destination)
+
+
+def copy_template(folder: Path) -> None:
+    """What copier reads, in a folder that is no git checkout."""
+    for part in ("blueprints", "overlays"):
+        shutil.copytree(ROOT / part, folder / part)
+    shutil.copy(ROOT / "copier.yml", folder)
+
+
+def sharding_template(folder: Path, deliveries: int) -> Template:
+    """The template with a shard of Flux for so few deliveries."""
+    copy_template(folder)
+    engine = folder / "blueprints/lib/flux/engine.yaml"
+    engine.write_text(engine.read_text().replace("deliveries: 500", f"deliveries: {deliveries}"))
+    return Template(folder, "v0")
 
 
 @cache

@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib
 import json
 import re
-import shutil
 from functools import cache
 from itertools import product
 from pathlib import Path
@@ -35,6 +34,7 @@ from tests.rendering import (
     on_clusters,
     one,
     parsed,
+    sharding_template,
 )
 
 FLEET = [
@@ -305,15 +305,11 @@ def test_what_teams_deliver_to_a_cluster_decides_the_shards_of_its_flux(
 
 def sharded(folder: Path, deliveries: int) -> Tree:
     """An enterprise whose Flux has a shard for so many deliveries, and seven of them."""
-    for part in ("blueprints", "overlays"):
-        shutil.copytree(ROOT / part, folder / "template" / part)
-    shutil.copy(ROOT / "copier.yml", folder / "template")
-    engine = folder / "template/blueprints/lib/flux/engine.yaml"
-    engine.write_text(engine.read_text().replace("deliveries: 500", f"deliveries: {deliveries}"))
     many = DELIVERING[0] | {"namespaces": [f"payments-{number}" for number in range(7)]}
     answers = {"tier": "enterprise", "practices": READY, "clusters": FLEET[:1], "teams": [many]}
-    template = Template(folder / "template", "v0")
-    copier_adapter.render(template, answers, folder / "rendered")
+    copier_adapter.render(
+        sharding_template(folder / "template", deliveries), answers, folder / "rendered"
+    )
     return Tree.read(folder / "rendered")
 
 

@@ -12,7 +12,7 @@ import ipaddress
 from dataclasses import replace
 from functools import cache
 from itertools import product
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
 import yaml
@@ -25,7 +25,21 @@ from groundplan.posture.network.policies import DIRECTIONS, EGRESS, INGRESS, rea
 from groundplan.posture.network.ports import EVERY, Ports, numbers
 from groundplan.posture.network.scene import Scene
 from groundplan.posture.selectors import selects
-from tests.rendering import BLUEPRINTS, CLUSTERS, ENGINES, EVERYTHING, READY, TEAMS, TIERS, rendered
+from groundplan.tree import Tree
+from tests.rendering import (
+    BLUEPRINTS,
+    CLUSTERS,
+    ENGINES,
+    EVERYTHING,
+    READY,
+    TEAMS,
+    TIERS,
+    rendered,
+    sharding_template,
+)
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 PEERS = yaml.safe_load((BLUEPRINTS / "lib" / "network-peers.yaml").read_text())
 TEAM = yaml.safe_load((BLUEPRINTS / "lib" / "team-flows.yaml").read_text())
@@ -98,7 +112,12 @@ def platforms(engine: str, tier: str, places: tuple[str, ...]) -> list[Platform]
         **(EVERYTHING if tier == "enterprise" else {}),
     }
     plan = copier_adapter.resolve(template.locate(), answers)["plan"]
-    side = Side.of(rendered(engine, tier, places))
+    return on_each_cluster(plan, rendered(engine, tier, places))
+
+
+def on_each_cluster(plan: dict[str, Any], tree: Tree) -> list[Platform]:
+    side = Side.of(tree)
+    places = {cluster["place"] for cluster in plan["clusters"]}
     found = []
     for cluster in plan["clusters"]:
         state = side.state(cluster["name"])
@@ -107,7 +126,7 @@ def platforms(engine: str, tier: str, places: tuple[str, ...]) -> list[Platform]
         assert not scene.opaque
         labels = {name: scene.labels(name) or {} for name in scene.namespaces}
         declarers = [*components(plan, cluster), *teams(plan)]
-        found.append(Platform(declarers, set(places), Exposures(scene, Namespaces(labels))))
+        found.append(Platform(declarers, places, Exposures(scene, Namespaces(labels))))
     return found
 
 
@@ -266,20 +285,45 @@ def test_a_declared_flow_passes_at_both_ends(
 ) -> None:
     """What one end declares and the other does not never arrives."""
     for platform in platforms(engine, tier, places):
-        known = {pod.name: pod for pod in platform.declared}
-        for one in platform.declarers:
-            for field, mine, theirs in (("ingress", "to", "from"), ("egress", "from", "to")):
-                for flow in one.flows[field]:
-                    other = known.get(flow[theirs])
-                    own = Pod("", one.namespace, one.pods[flow[mine]])
-                    if other is None:
-                        continue
-                    sender, receiver = (own, other) if field == "egress" else (other, own)
-                    passes = let_through(platform, EGRESS, sender, receiver)
-                    passes &= let_through(platform, INGRESS, receiver, sender)
-                    asked = ports(flow["ports"]) if "ports" in flow else passes
-                    assert asked, (one.name, flow)
-                    assert str(asked - passes) == "", (one.name, flow)
+        assert stuck(platform) == []
+
+
+def stuck(platform: Platform) -> list[tuple[str, dict[str, Any]]]:
+    """The declared flows that one of their ends does not let through."""
+    known = {pod.name: pod for pod in platform.declared}
+    found = []
+    for one in platform.declarers:
+        for field, mine, theirs in (("ingress", "to", "from"), ("egress", "from", "to")):
+            for flow in one.flows[field]:
+                other = known.get(flow[theirs])
+                own = Pod("", one.namespace, one.pods[flow[mine]])
+                if other is None:
+                    continue
+                sender, receiver = (own, other) if field == "egress" else (other, own)
+                passes = let_through(platform, EGRESS, sender, receiver)
+                passes &= let_through(platform, INGRESS, receiver, sender)
+                asked = ports(flow["ports"]) if "ports" in flow else passes
+                if not asked or asked - passes:
+                    found.append((one.name, flow))
+    return found
+
+
+def test_shards_of_flux_are_let_through_what_they_declare(tmp_path: Path) -> None:
+    many = TEAMS[0] | {"repository": "https://github.com/acme/payments.git"}
+    many |= {"namespaces": [f"payments-{number}" for number in range(3)]}
+    answers = {"tier": "enterprise", "practices": READY, "clusters": [CLUSTERS["eks"]]}
+    answers |= {"teams": [many]}
+    sharding = sharding_template(tmp_path / "template", 2)
+    plan = copier_adapter.resolve(sharding, answers)["plan"]
+    copier_adapter.render(sharding, answers, tmp_path / "rendered")
+
+    [platform] = on_each_cluster(plan, Tree.read(tmp_path / "rendered"))
+
+    assert {f"flux-operator/helm-shard{number}" for number in (1, 2)} <= {
+        pod.name for pod in platform.declared
+    }
+    assert differences(platform) == []
+    assert stuck(platform) == []
 
 
 @each
