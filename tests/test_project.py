@@ -73,3 +73,9 @@ def test_the_two_set_up_commands_are_what_ci_and_the_readme_say() -> None:
     readme = (ROOT / "README.md").read_text("utf-8")
     assert re.findall(r"^python3 dev\.py (\w+)", readme, re.MULTILINE) == ["demo", "test"]
     assert "python3 dev.py test" in (ROOT / ".ci" / "run").read_text("utf-8")
+
+
+def test_the_readme_leads_to_every_guide() -> None:
+    readme = (ROOT / "README.md").read_text("utf-8")
+    guides = [path.relative_to(ROOT).as_posix() for path in (ROOT / "docs/how-to").glob("*.md")]
+    assert [guide for guide in guides if f"]({guide})" not in readme] == []
