@@ -25,7 +25,8 @@ engines = pytest.mark.parametrize("engine", ["flux", "argocd"])
 MODELS = {
     "scaled": {"replicas": 2, "most": 4},
     "large": {"gpus": 4},
-    "managed": {"serving": "kserve"},
+    "managed": {"serving": "kserve", "replicas": 2},
+    "managed-scaled": {"serving": "kserve", "most": 2},
     "routed": {"serving": "llm-d", "access": "gateway", "replicas": 0, "most": 4},
     "routed-large": {"serving": "llm-d", "access": "gateway", "gpus": 2, "most": 2},
 }
@@ -79,6 +80,7 @@ def test_a_server_is_the_same_pod_whoever_makes_it() -> None:
         "scaled": 1,
         "large": 2,
         "managed": 1,
+        "managed-scaled": 1,
         "routed": 1,
         "routed-large": 2,
     }
@@ -118,20 +120,33 @@ def test_the_number_of_servers_follows_the_load_within_the_pool(engine: str) -> 
     tree = every_way(engine)
     scalers = {s["metadata"]["name"]: s["spec"] for s in found(tree, "ScaledObject")}
 
-    assert scalers.keys() == {"scaled", "routed", "routed-large"}
+    assert scalers.keys() == {"scaled", "managed-scaled", "routed", "routed-large"}
     for name, spec in scalers.items():
         server = servers(tree)[name]
-        assert spec["scaleTargetRef"] == {
-            "apiVersion": server["apiVersion"],
-            "kind": server["kind"],
-            "name": name,
-        }
+        if name == "managed-scaled":
+            aim = {"apiVersion": "apps/v1", "kind": "Deployment", "name": f"{name}-predictor"}
+        else:
+            aim = {"apiVersion": server["apiVersion"], "kind": server["kind"], "name": name}
+        assert spec["scaleTargetRef"] == aim
         assert "replicas" not in server["spec"], "GitOps would set back what KEDA sets"
         down = spec["advanced"]["horizontalPodAutoscalerConfig"]["behavior"]["scaleDown"]
         assert down["stabilizationWindowSeconds"] >= 600
     assert (scalers["scaled"]["minReplicaCount"], scalers["scaled"]["maxReplicaCount"]) == (2, 4)
     queries = [trigger["metadata"]["query"] for trigger in scalers["routed"]["triggers"]]
     assert all("llm_d_epp_" in query for query in queries), "nobody answers at nothing"
+
+
+def test_kserve_leaves_the_replicas_to_the_scaler_or_has_as_many_as_are_written() -> None:
+    """Read in KServe 0.20: of the class external it sets no number, of none the least one."""
+    made = servers(every_way("flux"))
+    classes = {
+        name: made[name]["metadata"]["annotations"]["serving.kserve.io/autoscalerClass"]
+        for name in ("managed", "managed-scaled")
+    }
+
+    assert classes == {"managed": "none", "managed-scaled": "external"}
+    assert made["managed"]["spec"]["predictor"]["minReplicas"] == 2
+    assert made["managed-scaled"]["spec"]["predictor"]["maxReplicas"] == 2
 
 
 def test_nobody_is_called_because_nobody_asks() -> None:
@@ -222,6 +237,25 @@ def test_no_way_to_serve_hides_a_server_from_the_checks(
 
 
 @pytest.mark.parametrize(
+    ("check", "file", "right", "wrong"),
+    [
+        ("SCL001", "server", "Class: external", "Class: none"),
+        ("SCL001", "server", "    serving.kserve.io/autoscalerClass: external\n", ""),
+        ("SCL002", "scaling", "maxReplicaCount: 2", "maxReplicaCount: 40"),
+    ],
+)
+def test_a_scaler_of_what_kserve_makes_is_checked_against_kserve(
+    check: str, file: str, right: str, wrong: str
+) -> None:
+    tree, path = every_way("flux"), f"models/managed-scaled/{file}.yaml"
+    changed = tree.files[path].replace(right.encode(), wrong.encode())
+    assert changed != tree.files[path]
+    report = checks.run(loaded(Tree.of({**tree.files, path: changed})), only=[check])
+
+    assert {one.location.path for one in report.findings} == {path}
+
+
+@pytest.mark.parametrize(
     ("model", "pool", "gpus", "nodes"),
     [
         ({}, {"per_node": 1, "most": 8}, 1, 1),
@@ -251,7 +285,6 @@ def test_a_server_has_as_few_accelerators_as_the_model_fits_in(
         ({"gpus": 2}, {"tier": "small"}, "on 2 nodes, which needs LeaderWorkerSet"),
         ({"serving": "kserve"}, {"tier": "small"}, "kserve, which the tier small does not have"),
         ({"serving": "kserve", "gpus": 2}, {}, "KServe's servers are on one each"),
-        ({"serving": "kserve", "most": 2}, {}, "KServe sets them back"),
         ({"serving": "llm-d"}, {}, "write access: gateway"),
         ({"serving": "triton"}, {}, "there are deployment, kserve and llm-d"),
         ({"replicas": 0}, {}, "nobody counts the requests"),
@@ -272,4 +305,4 @@ def test_a_server_takes_every_way_and_the_scheduler_places_leaders_and_workers()
     assert [str(finding) for finding in report.at_least(Severity.MEDIUM)] == []
     [landed] = [result for result in report.results if result.check_id == "SCH001"]
     assert [outcome for outcome in landed.outcomes if not isinstance(outcome, Passed)] == []
-    assert sum(o.count for o in landed.outcomes if isinstance(o, Passed)) == 7
+    assert sum(o.count for o in landed.outcomes if isinstance(o, Passed)) == 9

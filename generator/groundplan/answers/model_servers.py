@@ -81,9 +81,6 @@ def unserveable(
     if mode == "kserve" and nodes > 1:
         what = f"KServe's servers are on one node each, and this one is on {nodes}"
         yield Fault((*path, "serving"), "answers.kserve-over-node", what, "use deployment or llm-d")
-    elif mode == "kserve" and most(model) > least:
-        what = "KServe sets the replicas of its Deployment back to what it was told"
-        yield Fault((*path, "most"), "answers.kserve-scaled", what, "use deployment or llm-d")
     if mode == "llm-d" and model.get("access", "namespace") != "gateway":
         what = "llm-d chooses a server for what comes through the gateway, and nothing does"
         yield Fault((*path, "access"), "answers.router-unreached", what, "write access: gateway")

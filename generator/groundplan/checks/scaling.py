@@ -8,6 +8,7 @@ from groundplan.checks import Check
 from groundplan.checks._objects import ACCELERATOR, PodOf, objects, pods
 from groundplan.findings import Outcome, Passed, Severity
 from groundplan.posture.pod_security_checks import items, mapping
+from groundplan.verify.pod_templates import PREDICTOR
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,6 +25,7 @@ _SCALERS = {
 """Where each kind of scaler says how many replicas there may be."""
 _UNSAID = {"maxReplicaCount": 100}
 """KEDA's own ceiling."""
+_CLASS = "serving.kserve.io/autoscalerClass"
 
 
 def _scalers(repository: Repository) -> Iterator[tuple[Resource, Target]]:
@@ -37,12 +39,21 @@ def _scalers(repository: Repository) -> Iterator[tuple[Resource, Target]]:
 def _contested(repository: Repository) -> Iterator[Outcome]:
     """Find workloads whose number of replicas Git and a scaler both set."""
     ignored = any(map(_ignores, objects(repository)))
-    by_target = {(r.id.namespace, r.id.kind, r.id.name): r for r in objects(repository)}
+    by_target = {_made(resource): resource for resource in objects(repository)}
     for scaler, target in _scalers(repository):
         workload = by_target.get(target)
         if workload is None:
             continue
-        if "replicas" in mapping(workload.body, "spec") and not ignored:
+        if _of_kserve(workload):
+            if mapping(workload.body, "metadata", "annotations").get(_CLASS) == "external":
+                yield Passed()
+                continue
+            yield CONTESTED.fail(
+                f"KServe sets the replicas of {workload.id}, and {scaler.id} sets them too",
+                repository.locate(workload.origin, "/metadata/annotations"),
+                workload.id,
+            )
+        elif "replicas" in mapping(workload.body, "spec") and not ignored:
             yield CONTESTED.fail(
                 f"{workload.id} has its replicas in Git, and {scaler.id} sets them too",
                 repository.locate(workload.origin, "/spec/replicas"),
@@ -50,6 +61,18 @@ def _contested(repository: Repository) -> Iterator[Outcome]:
             )
         else:
             yield Passed()
+
+
+def _of_kserve(resource: Resource) -> bool:
+    return (resource.id.group, resource.id.kind) == PREDICTOR
+
+
+def _made(resource: Resource) -> Target:
+    """What a scaler has to name to scale it: KServe makes a Deployment with a name of its own."""
+    identity = resource.id
+    if _of_kserve(resource):
+        return identity.namespace, "Deployment", f"{identity.name}-predictor"
+    return identity.namespace, identity.kind, identity.name
 
 
 def _ignores(resource: Resource) -> bool:
@@ -67,8 +90,7 @@ def _cramped(repository: Repository) -> Iterator[Outcome]:
     """Find scalers whose last replica would wait for an accelerator for ever."""
     found: dict[Target, list[PodOf]] = {}
     for pod in pods(repository):
-        identity = pod.resource.id
-        found.setdefault((identity.namespace, identity.kind, identity.name), []).append(pod)
+        found.setdefault(_made(pod.resource), []).append(pod)
     for scaler, target in _scalers(repository):
         field = _SCALERS[scaler.id.group, scaler.id.kind]
         most = mapping(scaler.body, "spec").get(field, _UNSAID.get(field, 1))
@@ -117,7 +139,7 @@ CONTESTED = Check(
     "SCL001",
     "Git does not set what a scaler sets",
     Severity.MEDIUM,
-    "Leave replicas out of the workload, or let Argo CD ignore the difference.",
+    "Leave replicas out of the workload, let Argo CD ignore them, or be external to KServe.",
     _contested,
 )
 CRAMPED = Check(
