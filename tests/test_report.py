@@ -6,7 +6,6 @@ import dataclasses
 import json
 from xml.etree import ElementTree as ET
 
-import jsonschema_rs
 import pytest
 
 from groundplan.checks import registry
@@ -23,6 +22,7 @@ from groundplan.findings import (
 )
 from groundplan.report import RENDERERS, Format, render
 from groundplan.resources import ResourceId
+from tests.sarif import against_schema
 
 WEB = ResourceId("apps", "v1", "Deployment", "shop", "web")
 VIOLATION = Finding(
@@ -120,137 +120,32 @@ def test_json_is_versioned_and_complete() -> None:
     ]
 
 
-MESSAGE = {"type": "object", "required": ["text"], "properties": {"text": {"type": "string"}}}
-SARIF = {
-    "type": "object",
-    "required": ["version", "runs"],
-    "properties": {
-        "version": {"enum": ["2.1.0"]},
-        "$schema": {"type": "string", "format": "uri"},
-        "runs": {
-            "type": "array",
-            "items": {
-                "type": "object",
-                "required": ["tool", "results"],
-                "additionalProperties": False,
-                "properties": {
-                    "tool": {
-                        "required": ["driver"],
-                        "properties": {
-                            "driver": {
-                                "required": ["name"],
-                                "properties": {
-                                    "rules": {
-                                        "type": "array",
-                                        "uniqueItems": True,
-                                        "items": {
-                                            "required": ["id"],
-                                            "properties": {
-                                                "shortDescription": MESSAGE,
-                                                "help": MESSAGE,
-                                                "helpUri": {"format": "uri"},
-                                            },
-                                        },
-                                    }
-                                },
-                            }
-                        },
-                    },
-                    "columnKind": {"enum": ["utf16CodeUnits", "unicodeCodePoints"]},
-                    "invocations": {
-                        "items": {
-                            "required": ["executionSuccessful"],
-                            "properties": {
-                                "executionSuccessful": {"type": "boolean"},
-                                "toolExecutionNotifications": {
-                                    "items": {
-                                        "required": ["message"],
-                                        "additionalProperties": False,
-                                        "properties": {
-                                            "message": MESSAGE,
-                                            "level": {"enum": ["none", "note", "warning", "error"]},
-                                            "associatedRule": {
-                                                "properties": {
-                                                    "id": {"type": "string"},
-                                                    "index": {"type": "integer", "minimum": -1},
-                                                },
-                                                "additionalProperties": False,
-                                            },
-                                        },
-                                    }
-                                },
-                            },
-                        }
-                    },
-                    "results": {
-                        "type": "array",
-                        "items": {
-                            "required": ["message"],
-                            "additionalProperties": False,
-                            "properties": {
-                                "ruleId": {"type": "string"},
-                                "ruleIndex": {"type": "integer", "minimum": 0},
-                                "level": {"enum": ["none", "note", "warning", "error"]},
-                                "message": MESSAGE,
-                                "partialFingerprints": {
-                                    "type": "object",
-                                    "additionalProperties": {"type": "string"},
-                                },
-                                "properties": {"type": "object"},
-                                "locations": {
-                                    "items": {
-                                        "additionalProperties": False,
-                                        "properties": {
-                                            "physicalLocation": {
-                                                "required": ["artifactLocation"],
-                                                "properties": {
-                                                    "artifactLocation": {
-                                                        "properties": {
-                                                            "uri": {"format": "uri-reference"},
-                                                            "uriBaseId": {"type": "string"},
-                                                        },
-                                                        "additionalProperties": False,
-                                                    },
-                                                    "region": {
-                                                        "properties": {
-                                                            "startLine": {
-                                                                "type": "integer",
-                                                                "minimum": 1,
-                                                            }
-                                                        },
-                                                        "additionalProperties": False,
-                                                    },
-                                                },
-                                                "additionalProperties": False,
-                                            },
-                                            "logicalLocations": {
-                                                "items": {
-                                                    "properties": {
-                                                        "fullyQualifiedName": {"type": "string"},
-                                                        "kind": {"type": "string"},
-                                                    },
-                                                    "additionalProperties": False,
-                                                }
-                                            },
-                                        },
-                                    }
-                                },
-                            },
-                        },
-                    },
-                },
-            },
-        },
-    },
-}
-"""The rules of the SARIF 2.1.0 schema for the properties that we write."""
-
-
 @pytest.mark.parametrize("report", [REPORT, CLEAN, Report(())], ids=["full", "clean", "empty"])
 def test_sarif_follows_the_schema(report: Report) -> None:
-    log = json.loads(render(report, Format.SARIF))
-    errors = jsonschema_rs.validator_for(SARIF, validate_formats=True).iter_errors(log)
-    assert [error.message for error in errors] == []
+    assert against_schema(json.loads(render(report, Format.SARIF))) == []
+
+
+@pytest.mark.parametrize(
+    ("place", "value", "wrong"),
+    [
+        (("version",), "2.0.0", "2.0.0"),
+        (("runs", 0, "results", 0, "message"), {}, "{}"),
+        (("runs", 0, "results", 0, "severity"), "high", "severity"),
+        (("runs", 0, "columnKind"), "bytes", "bytes"),
+        (("runs", 0, "invocations", 0, "exitSignalNumber"), "9", "9"),
+    ],
+)
+def test_the_schema_refuses_what_sarif_does_not_have(
+    place: tuple[str | int, ...], value: object, wrong: str
+) -> None:
+    log = json.loads(render(REPORT, Format.SARIF))
+    inner = log
+    for step in place[:-1]:
+        inner = inner[step]
+    inner[place[-1]] = value
+    errors = against_schema(log)
+    assert errors
+    assert all(wrong in error for error in errors)
 
 
 def test_sarif_results_point_at_rules_and_regions() -> None:
