@@ -12,6 +12,7 @@ import yaml
 from groundplan import checks
 from groundplan.admission.judging import Judge
 from groundplan.admission.policies import policies
+from groundplan.posture.catalogue import check_of
 from groundplan.posture.comparison import Side, compare
 from groundplan.posture.exceptions.model import KIND, State
 from groundplan.posture.model import Dimension, Verdict
@@ -108,8 +109,8 @@ def test_the_numbers_of_policies_have_no_holes() -> None:
 DIFFS = [path for path in ROWS if "\njudge: diff" in path.read_text("utf-8")]
 
 
-def widened(before: list[Any], after: list[Any]) -> set[str]:
-    """The dimensions in which objects allow more than those of the same names did."""
+def widened(before: list[Any], after: list[Any]) -> set[tuple[str, str]]:
+    """In which dimensions, and against which policies, objects allow more than those before."""
 
     def side(objects: list[Any]) -> Side:
         files = {"clusters/one/flux-system/gotk-sync.yaml": gotk_sync("one")}
@@ -122,7 +123,8 @@ def widened(before: list[Any], after: list[Any]) -> set[str]:
     kept = [body for body in before if (body["kind"], body["metadata"]["name"]) not in names]
     found = compare(side(before), side(kept + after))
     assert not found.gaps
-    return {judged.change.dimension for judged in found.of(Verdict.WIDENED, Verdict.INCOMPARABLE)}
+    changes = (judged.change for judged in found.of(Verdict.WIDENED, Verdict.INCOMPARABLE))
+    return {(change.dimension, check_of(change)) for change in changes}
 
 
 @pytest.mark.parametrize("path", DIFFS, ids=lambda path: path.stem)
@@ -130,7 +132,9 @@ def test_a_policy_about_change_tells_its_examples_apart(path: Path) -> None:
     said = data(path)
 
     assert widened(said["examples"]["base"], said["examples"]["good"]) == set()
-    assert widened(said["examples"]["base"], said["examples"]["bad"]) == {said["dimension"]}
+    found = widened(said["examples"]["base"], said["examples"]["bad"])
+    assert {dimension for dimension, _ in found} == {said["dimension"]}
+    assert said["id"] in {policy for _, policy in found}
 
 
 @each

@@ -209,7 +209,7 @@ def of_tree(
     """The same of files that are in memory already."""
     if kubernetes is not None:
         kubernetes = _minor(kubernetes)
-    answers = _answers(tree)
+    answers = answers_of(tree)
     answered = str(answers.get("kubernetes")) if answers else ""
     version = kubernetes or (answered if VERSION.fullmatch(answered) else _versions()[-1])
     return Repository.of(
@@ -239,7 +239,7 @@ def _minor(version: str) -> str:
     return minor
 
 
-def _answers(tree: Tree) -> Mapping[str, Any] | None:
+def answers_of(tree: Tree) -> Mapping[str, Any] | None:
     """Read what the repository was rendered from, if it says."""
     content = tree.files.get(ANSWERS_FILE)
     if content is None:

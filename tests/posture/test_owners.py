@@ -203,8 +203,22 @@ def owners_of(words: tuple[tuple[str, str], ...], files: tuple[tuple[str, str], 
 
 
 def test_what_is_found_is_called_as_the_policy_is() -> None:
-    policies = (yaml.safe_load(path.read_text()) for path in (BLUEPRINTS / "policies").iterdir())
-    said = {policy["id"]: (policy["title"], policy["owner"]) for policy in policies}
-    ours = {check: tuple(entry) for check, entry in ENTRIES.items() if check in said}
-    assert ours == {check: said[check] for check in ours}
+    policies = [yaml.safe_load(path.read_text()) for path in (BLUEPRINTS / "policies").iterdir()]
+    said = {policy["id"]: policy for policy in policies}
+    ours = {check: entry for check, entry in ENTRIES.items() if check in said}
+    for check, entry in ours.items():
+        assert (entry.title, entry.owner) == (said[check]["title"], said[check]["owner"])
     assert set(ENTRIES) - set(ours) == {"DIFF-001", "RUN-003", "RUN-004"}
+
+
+def test_a_tier_takes_note_of_what_its_policies_only_warn_of() -> None:
+    policies = [yaml.safe_load(path.read_text()) for path in (BLUEPRINTS / "policies").iterdir()]
+    patient = {
+        policy["id"]: tuple(
+            tier for tier, mode in policy["mode"].items() if mode in {"off", "warn"}
+        )
+        for policy in policies
+        if "dimension" in policy
+    }
+    assert patient == {check: ENTRIES[check].noted for check in patient}
+    assert not any(entry.noted for check, entry in ENTRIES.items() if check not in patient)

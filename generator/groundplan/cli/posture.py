@@ -47,13 +47,13 @@ command.add_command(scan)
 def diff(base: str, head: str, repository: Path, form: str, fail_on: str) -> int:
     """Compare what the git revisions, or folders, BASE and HEAD allow on every cluster.
 
-    Nothing is checked out, executed or fetched. The exit code is 0 when HEAD allows nothing more,
-    1 when it does, 2 when the command cannot be carried out, and 3 when the two cannot be compared.
+    Nothing is checked out, executed or fetched. What the tier that BASE is of only takes note of is
+    shown and lets the change pass. The exit code is 0 when HEAD allows nothing more than that, 1
+    when it does, 2 when the command cannot be carried out, and 3 when the two cannot be compared.
     """
     from groundplan.errors import ExitCode
     from groundplan.garbage import uncollected
     from groundplan.posture import comparison, outcomes, report, revisions
-    from groundplan.posture.model import Verdict
     from groundplan.report import Format, render
 
     with uncollected():
@@ -66,7 +66,7 @@ def diff(base: str, head: str, repository: Path, form: str, fail_on: str) -> int
     else:
         found = outcomes.of_comparison(compared, f"{base}..{head}")
         click.echo(render(found, Format(form)), nl=False)
-    if compared.of(Verdict.WIDENED) and fail_on == "widened":
+    if compared.refused and fail_on == "widened":
         return ExitCode.FINDINGS
     return ExitCode.NOT_EVALUATED if compared.incomparable else ExitCode.CLEAN
 

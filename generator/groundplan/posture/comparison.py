@@ -16,10 +16,11 @@ from groundplan.findings import Location
 from groundplan.gitops import load_clusters
 from groundplan.graph import GENERATORS, HARMLESS
 from groundplan.posture import admission, gitops_guards
+from groundplan.posture.catalogue import ENTRIES, check_of, tier_of
 from groundplan.posture.model import Change, Dimension, State, Verdict
 from groundplan.posture.owners import Owner, Owners, responsible
 from groundplan.posture.pod_security_checks import mapping
-from groundplan.repository import manifest_paths
+from groundplan.repository import answers_of, manifest_paths
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -87,6 +88,11 @@ class Side:
         return State(name, tuple(r for unit in units for r in unit.resources))
 
     @cached_property
+    def tier(self) -> str:
+        """The tier that says what a change may not do."""
+        return tier_of(answers_of(self.tree))
+
+    @cached_property
     def owners(self) -> Mapping[str, Owners]:
         """Who owns what on each cluster."""
         return {name: Owners.read(self.tree, cluster) for name, cluster in self.clusters.items()}
@@ -119,6 +125,8 @@ class Judged:
     location: Location
     fix: Owner
     affected: Owner
+    noted: bool = False
+    """Whether the tier only takes note of what it says."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,9 +149,15 @@ class Comparison:
         return tuple(j for j in self.changes if not (j.fix.known and j.affected.known))
 
     @property
+    def refused(self) -> tuple[Judged, ...]:
+        """What widened and the tier does not let pass."""
+        return tuple(judged for judged in self.of(Verdict.WIDENED) if not judged.noted)
+
+    @property
     def incomparable(self) -> bool:
-        """Whether anything could not be compared."""
-        return bool(self.gaps or self.of(Verdict.INCOMPARABLE))
+        """Whether anything could not be compared that the tier does not let pass."""
+        unclear = (judged for judged in self.of(Verdict.INCOMPARABLE) if not judged.noted)
+        return bool(self.gaps or any(unclear))
 
 
 def compare(base: Side, head: Side) -> Comparison:
@@ -183,7 +197,8 @@ def _judge(same: list[tuple[str, Change]], base: Side, head: Side) -> Judged:
     sides = (base, head) if change.gone else (head, base)
     location = _locate(change.origin, change.pointer, *sides)
     clusters = tuple(dict.fromkeys(name for name, _ in same if name))
-    return Judged(change, clusters, location, fix, affected)
+    noted = base.tier in ENTRIES[check_of(change)].noted
+    return Judged(change, clusters, location, fix, affected, noted)
 
 
 def _locate(origin: Origin | None, pointer: str, side: Side, other: Side) -> Location:

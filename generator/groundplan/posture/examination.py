@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from groundplan import checks, template
 from groundplan.admission.judging import Judge, Verdict
 from groundplan.findings import Failed, Finding, Outcome, Passed, Report, Result, Severity, Skipped
-from groundplan.posture.catalogue import UNOWNED
+from groundplan.posture.catalogue import UNOWNED, tier_of
 from groundplan.posture.exceptions.model import State
 from groundplan.posture.owners import NOBODY, Owners, of_policy
 from groundplan.posture.pod_security_checks import mapping
@@ -49,7 +49,7 @@ def has_teams(repository: Repository) -> bool:
 
 def policies(repository: Repository, tier: str | None = None) -> tuple[Rule, ...]:
     """The built-in policies of a tier, or of the one that the repository is of."""
-    level = tier or str((repository.answers or {}).get("tier", "growing"))
+    level = tier or tier_of(repository.answers)
     return built_in(template.locate().root, level, teams=has_teams(repository))
 
 

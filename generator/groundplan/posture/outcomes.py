@@ -128,7 +128,7 @@ def _change(judged: Judged) -> Failed:
         Finding(
             check_id=check_of(judged.change),
             message=f"{change.subject}: {word}{change.atom}{detail}{where}",
-            severity=Severity.MEDIUM if word else Severity.HIGH,
+            severity=_severity(judged),
             location=judged.location,
             remediation=f"{_MENDED} {whose}; {judged.affected.name} is affected.",
             resource=change.subject,
@@ -137,6 +137,13 @@ def _change(judged: Judged) -> Failed:
             known_as=change.fingerprint,
         )
     )
+
+
+def _severity(judged: Judged) -> Severity:
+    if judged.noted:
+        return Severity.LOW
+    widened = judged.change.verdict is Verdict.WIDENED
+    return Severity.HIGH if widened else Severity.MEDIUM
 
 
 def _gap(gap: Gap) -> Failed:

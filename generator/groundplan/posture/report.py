@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from groundplan import __version__
+from groundplan.posture.catalogue import check_of
 from groundplan.posture.model import Verdict
 
 if TYPE_CHECKING:
@@ -43,6 +44,8 @@ def _lines(judged: Judged) -> Iterator[str]:
     yield f"    at {judged.location}{clusters}"
     yield f"    fix: {judged.fix.name} ({judged.fix.because})"
     yield f"    affects: {judged.affected.name} ({judged.affected.because})"
+    if judged.noted:
+        yield f"    noted: this tier lets {check_of(change)} pass"
 
 
 def _unowned(comparison: Comparison) -> Iterator[str]:
@@ -91,6 +94,8 @@ def _change(judged: Judged) -> dict[str, Any]:
         "fingerprint": change.fingerprint,
         "dimension": change.dimension,
         "verdict": change.verdict,
+        "policy": check_of(change),
+        "noted": judged.noted,
         "subject": str(change.subject),
         "atom": change.atom,
         "detail": change.detail,
@@ -136,7 +141,7 @@ def markdown(comparison: Comparison) -> str:
 def _row(judged: Judged) -> str:
     change = judged.change
     cells = (
-        change.verdict,
+        f"{change.verdict} (noted)" if judged.noted else change.verdict,
         str(change.subject),
         change.atom,
         str(judged.location),

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from groundplan.posture.admission import engines, guards
 from groundplan.posture.admission.guards import Guard, Strength, Weaker
+from groundplan.posture.catalogue import PILED
 from groundplan.posture.exceptions.suppressions import ENGINE, of_object
 from groundplan.posture.model import Change, Dimension, State, Verdict
 from groundplan.posture.pod_security_checks import items, mapping
@@ -255,7 +257,8 @@ def _suppressions(base: State, head: State) -> Iterator[Change]:
         for key, what in sorted({*found} - {*other}):
             resource, pointer = found[key, what]
             weaker = Weaker(verdict, f"{words} {what}", resource, pointer)
-            yield _change(resource.id, weaker, gone=verdict is Verdict.NARROWED)
+            gone = verdict is Verdict.NARROWED
+            yield replace(_change(resource.id, weaker, gone=gone), policy=PILED)
 
 
 def _passed_over(state: State) -> dict[tuple[Key, str], tuple[Resource, str]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
+from groundplan.posture.catalogue import PILED
 from groundplan.posture.exceptions.model import KIND
 from groundplan.posture.exceptions.reading import read
 from groundplan.posture.exceptions.suppressions import in_file
@@ -49,6 +50,7 @@ def _beyond(
                 pointer="/spec",
                 detail="clusters, namespaces, kinds, names",
                 gone=verdict is Verdict.NARROWED,
+                policy=PILED,
             )
 
 
@@ -73,6 +75,7 @@ def _more_suppressed(base: Tree, head: Tree) -> Iterator[Change]:
                 origin=Origin(min(fresh)),
                 pointer="",
                 detail=", ".join(sorted(fresh)),
+                policy=PILED,
             )
 
 

@@ -35,7 +35,12 @@ class Remembered(Side):
 
     given: Mapping[str, Mapping[tuple[str, ...], Input]]
     asked: Side
-    """Says who owns what."""
+    """Says who owns what, and what the tier is."""
+
+    @cached_property
+    def tier(self) -> str:
+        """The tier that the revision has which has the baseline."""
+        return self.asked.tier
 
     @cached_property
     def owners(self) -> Mapping[str, Owners]:

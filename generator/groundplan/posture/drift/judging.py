@@ -49,7 +49,7 @@ class Drift:
     @property
     def exit_code(self) -> ExitCode:
         """Drift comes first, then what nobody can say, then approvals that are none."""
-        if self.comparison.of(Verdict.WIDENED):
+        if self.comparison.refused:
             return ExitCode.FINDINGS
         if self.comparison.incomparable or self.unread:
             return ExitCode.NOT_EVALUATED

@@ -148,7 +148,7 @@ def prometheus(rows: tuple[Row, ...], today: date, now: float) -> str:
             dimension = f.check_id.partition("-")[0].lower()
             more = {"owner": f.fix_owner, "severity": str(f.severity), "dimension": dimension}
             found[tuple((_where(row) | more).items())] += 1
-        for judged in row.drift.comparison.of(Verdict.WIDENED) if row.drift else ():
+        for judged in row.drift.comparison.refused if row.drift else ():
             if not judged.clusters or row.cluster in judged.clusters:
                 dimension = str(judged.change.dimension)
                 more = {"owner": judged.fix.name, "severity": "drift", "dimension": dimension}

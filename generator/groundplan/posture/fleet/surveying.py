@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from groundplan.errors import ExitCode, GroundplanError
 from groundplan.posture import examination, revisions, rules
+from groundplan.posture.catalogue import tier_of
 from groundplan.posture.drift import baseline
 from groundplan.posture.drift.repository import drift
 from groundplan.posture.exceptions import history, reading, states
@@ -49,11 +50,12 @@ class Row:
         return sum(f.severity is severity for f in self.report.findings) if self.report else 0
 
     def drifted(self, verdict: Verdict) -> int | None:
-        """How much of the drift is on this cluster or on every one."""
+        """How much of the drift that its tier does not let pass is on this cluster."""
         if self.drift is None:
             return None
         said = self.drift.comparison
-        found = sum(not j.clusters or self.cluster in j.clusters for j in said.of(verdict))
+        here = (j for j in said.of(verdict) if not j.clusters or self.cluster in j.clusters)
+        found = sum(not judged.noted for judged in here)
         if verdict is Verdict.INCOMPARABLE:
             found += sum(gap.cluster in {"", self.cluster} for gap in said.gaps)
         return found
@@ -109,7 +111,7 @@ def _rows(name: str, folder: Path, root: Path, today: date) -> Iterator[Row]:
     repository = load(folder)
     declared, _ = reading.read(repository.tree.files)
     standings = states.standings(repository, declared, history.ages(folder), today)
-    tier = str((repository.answers or {}).get("tier", "growing"))
+    tier = tier_of(repository.answers)
     known = rules.rules(root, tier, teams=examination.has_teams(repository))
     tree = revisions.read(str(folder), folder)
     committed = baseline.PATH in tree.files
