@@ -157,12 +157,33 @@ def test_the_namespaces_quota_has_room_for_the_model(tmp_path: Path) -> None:
     more = {"pool": {"most": 2}, "teams": [TEAM | {"gpus": "2"}]}
     tree = render(tmp_path, **answers("eks", model, **more))
 
-    [quota] = found(tree, "ResourceQuota")
+    quota = next(q for q in found(tree, "ResourceQuota") if q["metadata"]["name"] == "namespace")
     [server] = [d for d in found(tree, "Deployment") if d["metadata"]["name"] == "qwen3-8b"]
     [engine] = server["spec"]["template"]["spec"]["containers"]
     memory_of_one = int(engine["resources"]["requests"]["memory"].removesuffix("Gi"))
     assert quota["spec"]["hard"]["requests.memory"] == f"{8 + 2 * memory_of_one}Gi"
     assert quota["spec"]["hard"]["requests.cpu"] == "12"
+
+
+@pytest.mark.parametrize("tier", ["small", "growing", "enterprise"])
+def test_servers_come_before_what_can_wait(tier: str, tmp_path: Path) -> None:
+    model = {"source": IMAGE, "serving": "deployment" if tier == "small" else "kserve"}
+    model |= {} if tier == "small" else {"evaluation": EVALUATION}
+    tree = render(tmp_path, tier=tier, **answers("eks", model))
+
+    made = {one["metadata"]["name"]: one for one in found(tree, "PriorityClass")}
+    serving, batch = made["inference-serving"], made["inference-batch"]
+    assert serving["value"] > 0 > batch["value"] >= -10
+    assert (serving.get("preemptionPolicy"), batch["preemptionPolicy"]) == (None, "Never")
+    [server] = found(tree, "InferenceService") or [
+        one for one in found(tree, "Deployment") if one["metadata"]["name"] == QWEN["name"]
+    ]
+    pod = server["spec"].get("predictor") or server["spec"]["template"]["spec"]
+    assert pod["priorityClassName"] == "inference-serving"
+    jobs = [one["spec"]["jobTemplate"]["spec"] for one in found(tree, "CronJob")]
+    own = [job for job in jobs if "groundplan.dev/owner" in job["template"]["metadata"]["labels"]]
+    waiting = [job["template"]["spec"]["priorityClassName"] for job in own]
+    assert waiting == ([] if tier == "small" else ["inference-batch"])
 
 
 def test_only_what_fetches_a_model_reaches_the_internet(tmp_path: Path) -> None:

@@ -37,7 +37,10 @@ ON_CAPI = {"cluster": "factory", "accelerator": "l40s"}
 PLATFORM: dict[str, Any] = {
     "practices": READY,
     "clusters": [CLUSTERS["eks"], CLUSTERS["capi"] | {"management": "factory"}],
-    "teams": [{"name": "ml", "namespaces": ["chat"], "contact": "@acme/ml", "gpus": "8"}],
+    "teams": [
+        {"name": "ml", "namespaces": ["chat"], "contact": "@acme/ml", "gpus": "8"},
+        {"name": "shop", "namespaces": ["shop"], "contact": "@acme/shop"},
+    ],
     "pools": [
         ON_EKS | {"name": "gpu", "per_node": 4, "most": 4},
         ON_EKS | {"name": "gpu-large", "per_node": 8, "most": 8},
@@ -50,6 +53,7 @@ ENTITLED = {"labels": {"groundplan.dev/accelerators": "allowed"}}
 """Of a namespace where only the scheduler and quotas decide; the policies for teams look away."""
 ADMISSION = "/apis/admissionregistration.k8s.io/v1/validatingadmission"
 PATHS = {
+    "PriorityClass": "/apis/scheduling.k8s.io/v1/priorityclasses",
     "DeviceClass": "/apis/resource.k8s.io/v1/deviceclasses",
     "ValidatingAdmissionPolicy": f"{ADMISSION}policies",
     "ValidatingAdmissionPolicyBinding": f"{ADMISSION}policybindings",
@@ -66,7 +70,7 @@ def repository() -> tuple[Resource, ...]:
         copier_adapter.render(Template(ROOT, "v0"), PLATFORM, Path(folder, "rendered"))
         tree = Tree.read(Path(folder, "rendered"))
     wanted = re.compile(
-        r"clusters/.*/accelerator-|clusters/.*/node-pools|policies/gpu-00|tenants/ml"
+        r"clusters/.*/accelerator-|clusters/.*/node-pools|policies/gpu-00|tenants/|priorities"
     )
     return tuple(
         Resource.of(body, Origin(path))
@@ -86,16 +90,6 @@ def derived(repository: tuple[Resource, ...]) -> dict[str, Pool]:
 def plane(repository: tuple[Resource, ...]) -> Iterator[ApiServer]:
     binaries, programs = control_planes.binaries(), control_planes.programs()
     with running(binaries) as bare, controlling(programs, bare) as server:
-        for name, value, policy in (("online", 1000, None), ("batch", 10, "Never")):
-            body = {
-                "apiVersion": "scheduling.k8s.io/v1",
-                "kind": "PriorityClass",
-                "metadata": {"name": name},
-                "value": value,
-                **({"preemptionPolicy": policy} if policy else {}),
-            }
-            path = f"/apis/scheduling.k8s.io/v1/priorityclasses/{name}"
-            placement.install(server.client, path, body)
         runtime = {"apiVersion": "node.k8s.io/v1", "kind": "RuntimeClass", "handler": "nvidia"}
         path = "/apis/node.k8s.io/v1/runtimeclasses/nvidia"
         placement.install(server.client, path, {**runtime, "metadata": {"name": "nvidia"}})
@@ -157,24 +151,40 @@ def prepare(client: Client, namespace: str, case: dict[str, Any]) -> None:
         path = f"/apis/resource.k8s.io/v1/namespaces/{namespace}/resourceclaimtemplates/{name}"
         placement.install(client, path, body)
     if "quota" in case:
-        path = f"/api/v1/namespaces/{namespace}/resourcequotas/accelerators"
-        body = {
-            "apiVersion": "v1",
-            "kind": "ResourceQuota",
-            "metadata": {"name": "accelerators"},
-            "spec": {"hard": case["quota"]},
-        }
-        placement.install(client, path, body)
-        placement.until(lambda: "used" in client.get(path).body["status"], "the quota was not used")
+        count(client, namespace, "accelerators", {"hard": case["quota"]})
+
+
+def count(client: Client, namespace: str, name: str, spec: dict[str, Any]) -> None:
+    """Have a quota, and wait until it counts."""
+    path = f"/api/v1/namespaces/{namespace}/resourcequotas/{name}"
+    metadata = {"name": name}
+    body = {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": metadata, "spec": spec}
+    placement.install(client, path, body)
+    placement.until(lambda: "used" in client.get(path).body["status"], "the quota was not used")
+
+
+def priorities(repository: tuple[Resource, ...], team: str) -> dict[str, Any]:
+    """Which priorities a team's quota counts."""
+    folder = f"tenants/{team}/"
+    [quota] = [
+        resource.body
+        for resource in repository
+        if resource.origin.path.startswith(folder)
+        and (resource.id.kind, resource.id.name) == ("ResourceQuota", "priorities")
+    ]
+    spec: dict[str, Any] = quota["spec"]
+    return spec
 
 
 @pytest.mark.cluster
 @pytest.mark.parametrize("number", range(len(CASES)), ids=[case["case"] for case in CASES])
 def test_pods_land_where_they_belong(
-    plane: ApiServer, derived: dict[str, Pool], number: int
+    plane: ApiServer, derived: dict[str, Pool], repository: tuple[Resource, ...], number: int
 ) -> None:
     case, client, namespace = CASES[number], plane.client, f"case-{number}"
     prepare(client, namespace, case)
+    if "quota_of" in case:
+        count(client, namespace, "priorities", priorities(repository, case["quota_of"]))
     chosen = [derived[name] for name in case["pools"]]
     made = []
     try:

@@ -87,7 +87,8 @@ def test_the_scheduler_finds_what_pods_ask_for_however_it_is_shared(
     assert [str(finding) for finding in report.findings] == []
     results = {result.check_id: result.outcomes for result in report.results}
     assert sum(o.count for o in results["SCH001"] if isinstance(o, Passed)) == way.served
-    [quota] = [q for q in found(tree, "ResourceQuota") if q["metadata"]["namespace"] == "chat"]
+    of_chat = {"name": "namespace", "namespace": "chat"}
+    [quota] = [q for q in found(tree, "ResourceQuota") if q["metadata"] == of_chat]
     own = "gpu.groundplan.dev.deviceclass.resource.k8s.io/devices"
     assert quota["spec"]["hard"][f"requests.{resource}" if resource else own] == "1"
     if number > 1 and way.place == "eks":
@@ -156,7 +157,9 @@ def test_a_pool_of_one_team_is_closed_to_the_others(tmp_path: Path) -> None:
     tree = render(tmp_path, **way.answers)
 
     quotas = {
-        one["metadata"]["namespace"]: one["spec"]["hard"] for one in found(tree, "ResourceQuota")
+        one["metadata"]["namespace"]: one["spec"]["hard"]
+        for one in found(tree, "ResourceQuota")
+        if one["metadata"]["name"] == "namespace"
     }
     assert quotas["chat"]["requests.nvidia.com/gpu.shared"] == "1"
     assert quotas["lab"]["requests.nvidia.com/gpu.shared"] == "0"

@@ -36,6 +36,7 @@ HELD = {
     ("NetworkPolicy", "dns"),
     ("NetworkPolicy", "team-all"),
     ("ResourceQuota", "namespace"),
+    ("ResourceQuota", "priorities"),
     ("LimitRange", "containers"),
     ("RoleBinding", "team"),
     ("RoleBinding", "reconciler"),

@@ -46,6 +46,15 @@ spec:
     services.loadbalancers: "0"
     pods: "50"
 ---
+apiVersion: v1
+kind: ResourceQuota
+metadata: {{name: priorities, namespace: {name}}}
+spec:
+  hard: {{pods: "0"}}
+  scopeSelector:
+    matchExpressions:
+      - {{scopeName: PriorityClass, operator: In, values: [system-node-critical]}}
+---
 """
 TEAMS = TEAM.format(name="books") + TEAM.format(name="games")
 
@@ -82,7 +91,7 @@ def test_all_of_it_holds_where_it_should(binaries):
     assert [passed(report, f"API00{n}") for n in (4, 5)] == [6, 3]
     assert passed(report, "API006") == 4 * (7 + 3 + 8)
     assert passed(report, "API007") == 4 * (1 + 1 + 3)
-    assert passed(report, "API008") == 2 * 6
+    assert passed(report, "API008") == 2 * 7
 
 
 @pytest.mark.parametrize(
@@ -158,6 +167,6 @@ def test_what_guards_a_namespace_stays(binaries, held):
 def test_a_quota_must_stop_what_exceeds_it(binaries):
     ineffective = TEAMS.replace("requests.nvidia.com/gpu", "limits.nvidia.com/gpu")
     report = verified(binaries, teams=ineffective).report
-    assert passed(report, "API008") == 2 * 5
+    assert passed(report, "API008") == 2 * 6
     message = "more limits.nvidia.com/gpu than allowed was accepted"
     assert [f.message for f in report.findings] == [message] * 2

@@ -20,6 +20,7 @@ _WHOLE = re.compile(r"(\d+)([A-Za-z]*)")
 _DEVICES = ".deviceclass.resource.k8s.io/devices"
 _CLASS = ".storageclass.storage.k8s.io/"
 _FLOOR = {"cpu": "1m", "memory": "1Mi"}
+_UNSEEN = "they count objects, which dry runs are not, or only some pods"
 IMAGE = "registry.example/trial@sha256:" + "0" * 64
 
 
@@ -27,9 +28,14 @@ def _stop(scene: Scene) -> Iterator[Said]:
     """Ask in each namespace for one more than its quota allows, of one thing at a time."""
     for quota in scene.of("ResourceQuota"):
         for key, allowed in (quota.body.get("spec", {}).get("hard") or {}).items():
-            request = _too_much(quota.id.namespace, key, str(allowed))
+            scoped = "scopeSelector" in quota.body["spec"]
+            request = (
+                _of_priority(quota, key, str(allowed))
+                if scoped
+                else _too_much(quota.id.namespace, key, str(allowed))
+            )
             if request is None:
-                yield Skipped("limits of quotas", "they count objects, which dry runs are not")
+                yield Skipped("limits of quotas", _UNSEEN)
             else:
                 yield _judged(quota, key, scene.client.send(request).message)
 
@@ -68,6 +74,17 @@ def _too_much(namespace: str, key: str, allowed: str) -> Request | None:
         case _:
             return None
     return _asking(namespace, "pods", pod)
+
+
+def _of_priority(quota: Resource, key: str, allowed: str) -> Request | None:
+    """Ask for a pod of the first priority that a quota lets none of; None for other scopes."""
+    [scope, *others] = quota.body["spec"]["scopeSelector"].get("matchExpressions") or [{}]
+    named = (scope.get("scopeName"), scope.get("operator")) == ("PriorityClass", "In")
+    if others or not named or (key, allowed) != ("pods", "0"):
+        return None
+    pod = trial_pod({})
+    pod["spec"]["priorityClassName"] = scope["values"][0]
+    return _asking(quota.id.namespace, "pods", pod)
 
 
 def _asking(namespace: str, plural: str, body: Mapping[str, Any], root: str = "/api/v1") -> Request:
