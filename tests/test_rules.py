@@ -224,19 +224,20 @@ def test_names_are_those_of_the_versions_that_are_run() -> None:
 
 @cache
 def otherwise_served() -> dict[str, list[promtool.Rule]]:
-    """The rules of a model on several nodes, and of one that rests when nobody asks."""
+    """The rules of a model on several nodes, of one by KServe, and of one that may rest."""
     ways: dict[str, dict[str, Any]] = {
         "large": {"gpus": 4, "availability": "99.9"},
+        "managed": {"serving": "kserve", "most": 2, "availability": "99.9"},
         "resting": {"serving": "llm-d", "access": "gateway", "replicas": 0, "most": 2},
     }
-    given = answers(tier="growing", practices=READY, pool={"most": 8, "hour_cents": 125})
+    given = answers(tier="growing", practices=READY, pool={"most": 12, "hour_cents": 125})
     [model], [team] = given["models"], given["teams"]
     given["models"] = [model | {"source": IMAGE, "name": one} | way for one, way in ways.items()]
-    given["teams"] = [team | {"gpus": "8"}]
+    given["teams"] = [team | {"gpus": "12"}]
     with TemporaryDirectory() as folder:
         copier_adapter.render(Template(ROOT, "v0"), given, Path(folder, "rendered"))
-        rules = [r for _, r in promtool.rules(Tree.read(Path(folder, "rendered")))]
-    return {one: [r for r in rules if r.get("labels", {}).get("model") == one] for one in ways}
+        rules = list(promtool.rules(Tree.read(Path(folder, "rendered"))))
+    return {one: [r for path, r in rules if path.startswith(f"models/{one}/")] for one in ways}
 
 
 def test_accelerators_of_a_group_are_those_of_all_its_nodes(tmp_path: Path) -> None:
@@ -254,6 +255,61 @@ def test_accelerators_of_a_group_are_those_of_all_its_nodes(tmp_path: Path) -> N
         wanted: (needed(wanted, otherwise_served()["large"]), [question(given, "30m", answer)])
     }
     assert promtool.tested(about, tmp_path) == ""
+
+
+COUNTED = {
+    "large": ("kube_statefulset_replicas", "kube_statefulset_status_replicas_ready"),
+    "managed": ("kube_deployment_spec_replicas", "kube_deployment_status_replicas_ready"),
+}
+"""What counts the servers that are wanted and ready, where no Deployment of ours makes them."""
+MADE = {"large": 'statefulset="large"', "managed": 'deployment="managed-predictor"'}
+
+
+@pytest.mark.parametrize("model", COUNTED)
+def test_servers_count_whoever_makes_them(model: str, tmp_path: Path) -> None:
+    wanted, ready = (f'{one}{{namespace="chat", {MADE[model]}}}' for one in COUNTED[model])
+    firing = 'count by (alertname) (ALERTS{alertstate="firing"})'
+    missing = {'{alertname="ModelServersMissing"}': 1.0}
+    counts = ("model:servers_wanted:sum", "model:servers_ready:sum")
+
+    def asked(least: int) -> dict[str, Any]:
+        answers = {
+            f"sum by (model) ({one})": {f'{{model="{model}"}}': float(number)}
+            for one, number in zip(counts, (2, least), strict=True)
+        }
+        answers[firing] = missing if least < 2 else {}
+        return question({wanted: 2, ready: least}, "2h", answers)
+
+    about = needed("ModelServersMissing", otherwise_served()[model])
+    assert promtool.tested({model: (about, [asked(1), asked(2)])}, tmp_path) == ""
+
+
+@pytest.mark.parametrize("model", COUNTED)
+def test_promises_burn_whoever_makes_the_servers(model: str, tmp_path: Path) -> None:
+    """By what is scraped: of a group the leader, of KServe the pods of its Deployment."""
+    here = f'namespace="chat", model_name="{model}"'
+    up = f'up{{job="chat/{model}", namespace="chat", pod="{model}-0"}}'
+
+    def asked(alert: str, given: dict[str, Any], windows: str) -> dict[str, Any]:
+        query = f'group by (window) (ALERTS{{alertname="{alert}", alertstate="firing"}})'
+        return question(given, "78h", {query: {f'{{window="{w}"}}': 1 for w in windows.split()}})
+
+    def late(percent: int) -> dict[str, Any]:
+        series = "vllm:time_to_first_token_seconds"
+        in_time = f"0+{1000 - 10 * percent}"
+        every = f"{series}_count{{{here}}}"
+        return {f'{series}_bucket{{{here}, le="1.0"}}': in_time, every: "0+1000"}
+
+    rules = otherwise_served()[model]
+    about = {
+        "ModelUnavailable": [({up: 0}, "1d 1h 3d 6h"), ({up: 1}, "")],
+        "ModelFirstTokenLate": [(late(50), "1d 1h 3d 6h"), (late(0), "")],
+    }
+    cases = {
+        alert: (needed(alert, rules), [asked(alert, given, windows) for given, windows in said])
+        for alert, said in about.items()
+    }
+    assert promtool.tested(cases, tmp_path) == ""
 
 
 def test_a_model_that_may_rest_is_not_missed() -> None:
