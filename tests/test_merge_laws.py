@@ -139,13 +139,16 @@ Line = tuple[str, ...]
 
 
 def rooted(text: str) -> list[Line]:
-    """Each line below the lines that it is indented under: `name: a` is not one line everywhere."""
+    """Each line below the lines that it is indented under: `name: a` is not one line everywhere.
+
+    A key is the same whether something is left below it or, after all was removed, nothing.
+    """
     found: list[Line] = []
     above: list[tuple[int, str]] = []
     for line in text.splitlines():
         depth = len(line) - len(line.lstrip(" -"))
         above = [(d, text) for d, text in above if d < depth]
-        above.append((depth, line))
+        above.append((depth, re.sub(r": (\{\}|\[\])$", ":", line)))
         found.append(tuple(text for _, text in above))
     return found
 
