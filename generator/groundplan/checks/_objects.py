@@ -11,7 +11,7 @@ from groundplan.posture.pod_security_checks import containers, items, mapping
 from groundplan.verify import pod_templates
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
     from groundplan.repository import Repository
     from groundplan.resources import Resource
@@ -83,6 +83,24 @@ def objects(repository: Repository) -> Iterator[Resource]:
     """Every distinct object of the repository, in the order of kinds."""
     for subjects in repository.subjects.values():
         yield from (subject.resource for subject in subjects)
+
+
+def tolerated(taint: Mapping[str, str], tolerations: Iterable[Mapping[str, Any]]) -> bool:
+    """Whether pods with some tolerations may be on nodes with a taint."""
+    return taint.get("effect") == "PreferNoSchedule" or any(
+        toleration.get("effect") in {None, "", taint.get("effect")}
+        and (
+            not toleration.get("key")
+            or (
+                toleration["key"] == taint.get("key")
+                and (
+                    toleration.get("operator") == "Exists"
+                    or toleration.get("value", "") == taint.get("value", "")
+                )
+            )
+        )
+        for toleration in tolerations
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from groundplan import documents
 from groundplan.checks import Check
-from groundplan.checks._objects import PodOf, Rule, objects, pods
+from groundplan.checks._objects import PodOf, Rule, objects, pods, tolerated
 from groundplan.checks.accelerators import CLAIMS, CLASS_DEVICES, device_quotas
 from groundplan.costs import quantity
 from groundplan.findings import Outcome, Passed, Severity, Skipped
@@ -146,29 +146,12 @@ def _misfit(pod: PodOf, selector: Mapping[str, Any], declared: list[Pool]) -> st
         return f"selects {wanted}, which no declared pool gives its nodes"
     tolerations = [mapping(each) for each in items(pod.spec, "tolerations")]
     left = [
-        [str(taint["key"]) for taint in pool.taints if not _tolerated(taint, tolerations)]
+        [str(taint["key"]) for taint in pool.taints if not tolerated(taint, tolerations)]
         for pool in fitting
     ]
     if all(left):
         return f"selects {fitting[0].name} and does not tolerate its taint {', '.join(left[0])}"
     return ""
-
-
-def _tolerated(taint: Mapping[str, str], tolerations: list[Mapping[str, Any]]) -> bool:
-    return taint.get("effect") == "PreferNoSchedule" or any(
-        toleration.get("effect") in {None, "", taint.get("effect")}
-        and (
-            not toleration.get("key")
-            or (
-                toleration["key"] == taint.get("key")
-                and (
-                    toleration.get("operator") == "Exists"
-                    or toleration.get("value", "") == taint.get("value", "")
-                )
-            )
-        )
-        for toleration in tolerations
-    )
 
 
 def _opened(body: Mapping[str, Any]) -> Iterator[Fault]:
