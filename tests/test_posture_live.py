@@ -14,7 +14,9 @@ from groundplan.cli import main
 from groundplan.errors import ExitCode
 from groundplan.posture import revisions
 from groundplan.posture.comparison import Side
+from groundplan.posture.drift import kubectl
 from groundplan.posture.drift.live import ALWAYS
+from groundplan.posture.network.doors import GATEWAY_API
 from groundplan.process import Command
 from groundplan.runners import kubeconfig
 from groundplan.runners.apiserver import ADMINISTRATOR, SCHEDULER, running
@@ -63,6 +65,24 @@ spec:
   podSelector: {matchLabels: {app: web}}
   ingress: [{from: [{podSelector: {matchLabels: {app: gate}}}], ports: [{port: 8080}]}]
 ---
+apiVersion: v1
+kind: Service
+metadata: {name: web, namespace: shop}
+spec:
+  type: LoadBalancer
+  loadBalancerSourceRanges: [10.0.0.0/8]
+  selector: {app: web}
+  ports: [{port: 80, targetPort: 8080}]
+---
+apiVersion: networking.k8s.io/v1
+kind: Ingress
+metadata: {name: web, namespace: shop}
+spec:
+  rules:
+    - host: shop.acme.io
+      http:
+        paths: [{path: /, pathType: Prefix, backend: {service: {name: web, port: {number: 80}}}}]
+---
 apiVersion: apps/v1
 kind: Deployment
 metadata: {name: web, namespace: shop}
@@ -110,13 +130,35 @@ OPEN: dict[str, Any] = {
 }
 
 
+def service(namespace: str, name: str = "debug", **spec: Any) -> dict[str, Any]:
+    return {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {"name": name, "namespace": namespace},
+        "spec": {"selector": {"app": "web"}, "ports": [{"port": 80}], **spec},
+    }
+
+
+def owned(owner: dict[str, Any], body: dict[str, Any]) -> dict[str, Any]:
+    return {**body, "metadata": {**body["metadata"], "ownerReferences": [owner]}}
+
+
+STRAY = "is on the cluster and not in git"
+INGRESS: dict[str, Any] = {
+    "apiVersion": "networking.k8s.io/v1",
+    "kind": "Ingress",
+    "metadata": {"name": "debug", "namespace": "kube-system"},
+    "spec": {"defaultBackend": {"service": {"name": "dashboard", "port": {"number": 80}}}},
+}
+
+
 class Live:
     """A repository, and the cluster that has what it declares."""
 
-    def __init__(self, folder: Path, server: ApiServer, kubectl: Path) -> None:
+    def __init__(self, folder: Path, server: ApiServer, client: Path) -> None:
         self.repository = folder / "platform"
         self.server = server
-        self.kubectl = str(kubectl)
+        self.kubectl = str(client)
         self.access = kubeconfig.write(folder / "kubeconfig", server.endpoints[ADMINISTRATOR])
 
     def call(self, *words: str, stdin: str = "") -> None:
@@ -135,15 +177,15 @@ class Live:
 
 @pytest.fixture(scope="module")
 def live(tmp_path_factory: pytest.TempPathFactory, binaries: Binaries) -> Iterator[Live]:
-    kubectl = program("kubectl")
+    client = program("kubectl")
     folder = tmp_path_factory.mktemp("live")
     files = {"clusters/prod/apps.yaml": SOURCE, "apps/app.yaml": DECLARED}
     for path, content in files.items():
         (folder / "platform" / path).parent.mkdir(parents=True)
         (folder / "platform" / path).write_text(content)
     with pytest.MonkeyPatch.context() as patch, running(binaries) as server:
-        patch.setenv("PATH", str(kubectl.parent), prepend=":")
-        found = Live(folder, server, kubectl)
+        patch.setenv("PATH", str(client.parent), prepend=":")
+        found = Live(folder, server, client)
         found.call("apply", "--filename=-", stdin=DECLARED)
         yield found
 
@@ -167,7 +209,7 @@ def test_what_git_declares_and_what_kubernetes_brings_is_no_drift(live: Live) ->
     [
         (
             binding("eve", "cluster-admin", EVE),
-            ("ClusterRoleBinding eve", "is on the cluster and not in git"),
+            ("ClusterRoleBinding eve", STRAY),
         ),
         (
             binding(
@@ -181,15 +223,46 @@ def test_what_git_declares_and_what_kubernetes_brings_is_no_drift(live: Live) ->
                 },
                 annotations={"meta.helm.sh/release-name": "no-such-release"},
             ),
-            ("ClusterRoleBinding system:eve", "is on the cluster and not in git"),
+            ("ClusterRoleBinding system:eve", STRAY),
         ),
-        (OPEN, ("NetworkPolicy shop/debug", "is on the cluster and not in git")),
+        (OPEN, ("NetworkPolicy shop/debug", STRAY)),
         (
             {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "by-hand"}},
-            ("Namespace by-hand", "is on the cluster and not in git"),
+            ("Namespace by-hand", STRAY),
+        ),
+        (service("shop"), ("Service shop/debug", STRAY)),
+        (service("default"), ("Service default/debug", STRAY)),
+        (service("kube-system", type="NodePort"), ("Service kube-system/debug", STRAY)),
+        (INGRESS, ("Ingress kube-system/debug", STRAY)),
+        (
+            # Its owner is read, and there is none of that id.
+            owned(
+                {"apiVersion": "apps/v1", "kind": "Deployment", "name": "web", "uid": "gone"},
+                service("shop"),
+            ),
+            ("Service shop/debug", STRAY),
+        ),
+        (
+            # Nothing that is made from another object is made from a Secret.
+            owned(
+                {"apiVersion": "v1", "kind": "Secret", "name": "web", "uid": "unread"},
+                service("shop"),
+            ),
+            ("Service shop/debug", STRAY),
         ),
     ],
-    ids=["binding", "a binding in disguise", "policy", "namespace"],
+    ids=[
+        "binding",
+        "a binding in disguise",
+        "policy",
+        "namespace",
+        "service",
+        "service in default",
+        "a port of every node",
+        "ingress beside Kubernetes",
+        "an owner that is gone",
+        "an owner that makes nothing",
+    ],
 )
 def test_what_somebody_added_is_drift(
     live: Live, body: dict[str, Any], expected: tuple[str, str]
@@ -207,6 +280,49 @@ def test_what_somebody_added_is_drift(
             live.call("replace", "--raw", path, "--filename=-", stdin=json.dumps(body))
     assert code == ExitCode.FINDINGS
     assert expected in grave(said)
+
+
+@pytest.mark.cluster
+def test_what_controllers_make_belongs_to_what_they_made_it_for(live: Live) -> None:
+    where = ("deployment", "web", "--namespace=shop", "--output=jsonpath={.metadata.uid}")
+    uid = Command((live.kubectl, "--kubeconfig", str(live.access), "get", *where)).run().text
+    web = {"apiVersion": "apps/v1", "kind": "Deployment", "name": "web", "uid": uid}
+    challenge = {
+        "apiVersion": "acme.cert-manager.io/v1",
+        "kind": "Challenge",
+        "name": "web",
+        "uid": "unread",
+    }
+    live.apply(
+        owned(web, service("shop", "of-web")),
+        owned(challenge, service("shop", "of-a-challenge")),
+        service("kube-system", "kube-dns"),
+    )
+    try:
+        code, said = live.drift()
+    finally:
+        for name, namespace in (
+            ("of-web", "shop"),
+            ("of-a-challenge", "shop"),
+            ("kube-dns", "kube-system"),
+        ):
+            live.call("delete", "service", name, f"--namespace={namespace}")
+    assert (code, grave(said)) == (ExitCode.CLEAN, set())
+    assert said["belongs"]["controllers"] == 2
+
+
+@pytest.mark.cluster
+def test_what_somebody_opened_to_more_is_drift(live: Live) -> None:
+    patch = json.dumps({"spec": {"loadBalancerSourceRanges": ["0.0.0.0/0"]}})
+    live.call("patch", "service", "web", "--namespace=shop", f"--patch={patch}")
+    try:
+        code, said = live.drift()
+    finally:
+        live.call("apply", "--filename=-", stdin=DECLARED)
+    assert code == ExitCode.FINDINGS
+    assert {(c["policy"], c["subject"]) for c in said["changes"] if c["verdict"] == "widened"} == {
+        ("NET-009", "Service shop/web")
+    }
 
 
 @pytest.mark.cluster
@@ -242,6 +358,16 @@ def test_what_may_not_be_read_is_not_evaluated(live: Live, tmp_path: Path) -> No
     assert unread["Role (rbac.authorization.k8s.io)"] == "reading it is forbidden"
 
 
+@pytest.mark.cluster
+def test_a_kind_is_read_in_the_version_that_there_is(
+    live: Live, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KUBECONFIG", str(live.access))
+    found = kubectl.read([("apps", "v1beta9", "Deployment"), ("example.org", "v1", "Thing")])
+    assert [str(r.id) for r in found.resources] == ["Deployment shop/web"]
+    assert found.unread == {}
+
+
 EXAMPLE = Path(__file__).parents[1] / "examples/growing-argocd/repository"
 
 
@@ -249,17 +375,18 @@ EXAMPLE = Path(__file__).parents[1] / "examples/growing-argocd/repository"
 def test_a_whole_platform_is_no_drift_until_somebody_takes_a_policy_away(
     tmp_path: Path, binaries: Binaries, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    kubectl = program("kubectl")
-    monkeypatch.setenv("PATH", str(kubectl.parent), prepend=":")
+    client = program("kubectl")
+    monkeypatch.setenv("PATH", str(client.parent), prepend=":")
     tree = revisions.read(str(EXAMPLE), EXAMPLE)
     state = Side.of(tree).state("production")
     # Charts, custom resources and their definitions are not needed to be compared.
-    kinds = {kind for _, _, kind in ALWAYS}
+    kinds = {kind[::2] for kind in ALWAYS if kind[0] != GATEWAY_API}
     declared = sorted(
-        (r for r in state.resources if r.id.kind in kinds), key=lambda r: r.id.kind != "Namespace"
+        (r for r in state.resources if (r.id.group, r.id.kind) in kinds),
+        key=lambda r: r.id.kind != "Namespace",
     )
     with running(binaries) as server:
-        found = Live(tmp_path, server, kubectl)
+        found = Live(tmp_path, server, client)
         found.repository = EXAMPLE
         found.call("apply", "--server-side", "--filename=-", stdin=listed(declared))
         code, said = found.drift("--cluster", "production")

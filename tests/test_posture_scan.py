@@ -24,9 +24,11 @@ from groundplan.errors import ExitCode
 from groundplan.posture.comparison import Side
 from groundplan.posture.drift.live import ALWAYS
 from groundplan.posture.drift.projection import SILENT, projected
+from groundplan.posture.scan import incluster
 from groundplan.runners.apiserver import ADMINISTRATOR, ApiServer, Binaries, running, unused_port
 from groundplan.runners.client import Answer, Client, Endpoint, Request
 from groundplan.runners.definitions import define
+from groundplan.runners.kinds import discover
 from groundplan.schemas import default_store
 from tests.programs import program
 from tests.rendering import ENGINES, PLACES, one, parsed, rendered
@@ -282,6 +284,14 @@ def test_an_artifact_that_is_not_what_its_source_says_is_refused(cluster: Scanne
     assert code == ExitCode.TOOL
     assert "[posture.source]" in said
     assert "has another digest" in said
+
+
+@pytest.mark.cluster
+def test_a_kind_is_read_in_the_version_that_there_is(cluster: Scanned) -> None:
+    asked = [("apps", "v1beta9", "Deployment"), ("example.org", "v1", "Thing")]
+    found = incluster.read(asked, cluster.administrator, discover(cluster.administrator))
+    assert {str(r.id) for r in found.resources} == {"Deployment shop/web"}
+    assert {r.id.version for r in found.resources} == {"v1"}
 
 
 @pytest.mark.parametrize(

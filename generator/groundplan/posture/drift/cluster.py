@@ -13,7 +13,7 @@ from groundplan.posture.catalogue import STRAY
 from groundplan.posture.comparison import Judged, Side, compare
 from groundplan.posture.drift import approvals
 from groundplan.posture.drift.baseline import Remembered
-from groundplan.posture.drift.belonging import belongs
+from groundplan.posture.drift.belonging import Belonging
 from groundplan.posture.drift.judging import Drift, judge
 from groundplan.posture.drift.live import ALWAYS
 from groundplan.posture.drift.projection import SILENT, objects, projected
@@ -44,12 +44,16 @@ def drift(git: Side, owned: Side, name: str | None, read: Reader, today: date) -
     """
     cluster = _chosen(git, name)
     declared = _declared(git, cluster)
-    live = read((*ALWAYS, *sorted({_kind(r) for r in declared})))
+    # Every version of a kind has the same objects.
+    asked = {kind[::2]: kind for kind in (*ALWAYS, *sorted({_kind(r) for r in declared}))}
+    live = read(asked.values())
     unknown = {kind[::2] for kind in live.unread}
     known = [r for r in declared if (r.id.group, r.id.kind) not in unknown]
     managed = {resource.id.key: resource.origin for resource in declared}
     extra = [r for r in live.resources if r.id.key not in managed]
-    whose = {resource.id.key: belongs(resource, cluster) for resource in extra}
+    known_kinds = frozenset({*asked} - unknown)
+    belonging = Belonging(cluster, frozenset(managed), live.resources, known_kinds)
+    whose = {resource.id.key: belonging.of(resource) for resource in extra}
     # What git has too is shown where git has it; its owner is who owns that.
     kept = [
         replace(r, origin=managed.get(r.id.key, r.origin))

@@ -20,7 +20,7 @@ _FIX = "install kubectl, and see that `kubectl get namespaces` works with this c
 
 
 def read(kinds: Iterable[Kind], context: str = "") -> Live:
-    """Read all objects of some kinds; a kind that the cluster does not know has none.
+    """Read all objects of some kinds, as `live.Reader` says.
 
     Raises:
         ToolError: `tool.missing`, `tool.timeout`, or `cluster.unreadable` when it does not answer.
@@ -40,7 +40,8 @@ def _get(kind: Kind, context: str) -> list[Resource] | str:
     """The objects of a kind, or why they cannot be read."""
     group, version, name = kind
     which = (f"--context={context}",) if context else ()
-    argv = ("kubectl", *which, "get", f"{name}.{version}.{group}", "--all-namespaces")
+    versioned = f"{name}.{version}.{group}" if version else f"{name}.{group}"
+    argv = ("kubectl", *which, "get", versioned, "--all-namespaces")
     command = Command(
         (*argv, "--output=json", "--request-timeout=30s"), timeout=_TIMEOUT, ok=(0, 1), fix=_FIX
     )
@@ -57,5 +58,5 @@ def _get(kind: Kind, context: str) -> list[Resource] | str:
     if "(Forbidden)" in said:
         return FORBIDDEN
     if "doesn't have a resource type" in said or "no matches for kind" in said:
-        return []
+        return _get((group, "", name), context) if version and group else []
     raise ToolError("cluster.unreadable", said[-500:], where=context or "kubectl", fix=_FIX)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from groundplan.posture.network.doors import GATEWAY_API, ROUTES
 from groundplan.resources import Origin, Resource
 
 if TYPE_CHECKING:
@@ -21,11 +22,18 @@ _ADMISSION = (
     "ValidatingWebhookConfiguration",
     "MutatingWebhookConfiguration",
 )
+PUBLISHING: tuple[Kind, ...] = (
+    ("networking.k8s.io", "v1", "Ingress"),
+    *((GATEWAY_API, "v1", kind) for kind in sorted(ROUTES)),
+    *((GATEWAY_API, "v1", kind) for kind in ("Gateway", "ListenerSet", "ReferenceGrant")),
+)
+"""Kinds by which something can be reached, besides Services."""
 ALWAYS: tuple[Kind, ...] = (
-    *(("", "v1", kind) for kind in ("Namespace", "ServiceAccount", "Pod")),
+    *(("", "v1", kind) for kind in ("Namespace", "ServiceAccount", "Pod", "Service")),
     *(("apps", "v1", kind) for kind in ("DaemonSet", "Deployment", "ReplicaSet", "StatefulSet")),
     *(("batch", "v1", kind) for kind in ("CronJob", "Job")),
     ("networking.k8s.io", "v1", "NetworkPolicy"),
+    *PUBLISHING,
     *(("rbac.authorization.k8s.io", "v1", kind) for kind in _RBAC),
     *(("admissionregistration.k8s.io", "v1", kind) for kind in _ADMISSION),
 )
@@ -43,7 +51,8 @@ class Live:
 
 
 Reader = Callable[[Iterable[Kind]], Live]
-"""Reads all objects of some kinds; a kind that the cluster does not know has none."""
+"""Reads all objects of some kinds, in whatever version the cluster has them; a kind that it does
+not know has none."""
 
 
 def resource(body: Mapping[str, object]) -> Resource:

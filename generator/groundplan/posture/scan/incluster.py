@@ -47,7 +47,7 @@ def connected(account: Path = ACCOUNT) -> Client:
 
 
 def read(kinds: Iterable[Kind], client: Client, known: Kinds) -> Live:
-    """Read all objects of some kinds, a page at a time.
+    """Read all objects of some kinds, as `live.Reader` says, a page at a time.
 
     Raises:
         ToolError: `cluster.unreadable` when the answer is neither the objects nor a refusal.
@@ -55,15 +55,23 @@ def read(kinds: Iterable[Kind], client: Client, known: Kinds) -> Live:
     found: list[Resource] = []
     unread: dict[Kind, str] = {}
     for kind in dict.fromkeys(kinds):
-        served = known.served.get(kind)
+        served = _served(known, kind)
         if served is None:
             continue
-        answer = _all(client, served, kind)
+        answer = _all(client, served, (served.group, served.version, kind[2]))
         if answer is None:
             unread[kind] = FORBIDDEN
         else:
             found += answer
     return Live(tuple(found), unread)
+
+
+def _served(known: Kinds, kind: Kind) -> Served | None:
+    """A kind in the version that is asked for, else in another."""
+    group, version, name = kind
+    versions = known.versions(group, name)
+    best = version if version in versions else next(iter(versions), "")
+    return known.served.get((group, best, name))
 
 
 def _all(client: Client, served: Served, kind: Kind) -> list[Resource] | None:
