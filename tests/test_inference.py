@@ -131,6 +131,99 @@ def test_a_model_selects_the_label_that_its_pool_has_and_tolerates_its_taint(
     assert place == "gke" or "nvidia.com/gpu" in text
 
 
+def on_nodes(place: str, **model: Any) -> dict[str, Any]:
+    """Two servers that read the disks of their own nodes, on the most demanding tier."""
+    more = {"pool": {"most": 2}, "teams": [TEAM | {"gpus": "2"}], "tier": "enterprise"}
+    given = answers(place, {"replicas": 2} | model, **more)
+    [cluster] = given["clusters"]
+    disk = {"capi": {"weights_disk": "/mnt/nvme"}, "eks": {"gpu_stack": "operator"}}
+    return given | {"clusters": [cluster | disk[place]]}
+
+
+@pytest.mark.parametrize(("place", "engine"), [("capi", "flux"), ("eks", "argocd")])
+def test_each_node_has_a_filler_and_no_pod_of_a_team_mounts_the_node(
+    place: str, engine: str, tmp_path: Path
+) -> None:
+    tree = render(tmp_path, engine=engine, **on_nodes(place))
+
+    report = checks.run(loaded(tree))
+    assert [str(finding) for finding in report.at_least(Severity.LOW)] == []
+    [[listed]] = [parsed(tree, "models/catalog.yaml")]
+    assert listed["models"][0]["cache"]["style"] == "node"
+    makers = {d["metadata"]["name"]: d for d in found(tree, "DaemonSet")}
+    fills, makes = makers["qwen3-8b-fill"], makers["gpu"]
+    [volume] = found(tree, "PersistentVolume")
+    [claim] = [c for c in found(tree, "PersistentVolumeClaim") if "weights" in str(c["metadata"])]
+    assert claim["spec"]["volumeName"] == volume["metadata"]["name"]
+    held = {"namespace": "chat", "name": claim["metadata"]["name"]}
+    assert volume["spec"]["claimRef"] == held
+    [disk] = makes["spec"]["template"]["spec"]["volumes"]
+    assert volume["spec"]["local"]["path"] == f"{disk['hostPath']['path']}/qwen3-8b"
+    of_team = [pod for pod in map(str, found(tree, "Deployment")) if "qwen3-8b" in pod]
+    assert not [pod for pod in (*of_team, str(fills)) if "hostPath" in pod]
+    nodes = {one["metadata"]["name"]: one["spec"] for one in found(tree, "EC2NodeClass")}
+    assert place != "eks" or nodes["gpu"]["instanceStorePolicy"] == "RAID0"
+
+
+def test_a_node_keeps_a_revision_for_a_week_and_nobody_elses_model(tmp_path: Path) -> None:
+    """The script that has the node's disk, until it sleeps."""
+    tree = render(tmp_path / "rendered", **on_nodes("capi"))
+    [makes] = [d for d in found(tree, "DaemonSet") if d["metadata"]["name"] == "gpu"]
+    [container] = makes["spec"]["template"]["spec"]["containers"]
+    environment = {one["name"]: one["value"] for one in container["env"]}
+    disk, programs, long_ago = tmp_path / "disk", tmp_path / "programs", time.time() - 8 * 86400
+    now = environment["NAMED"]
+    for name, age in (
+        (f"{now}", long_ago),
+        ("qwen3-8b/yesterday", time.time()),
+        ("qwen3-8b/last-week", long_ago),
+        ("gone/revision", long_ago),
+    ):
+        (disk / name).mkdir(parents=True)
+        for path in (disk / name, (disk / name).parent):
+            os.utime(path, (age, age))
+    programs.mkdir()
+    (programs / "sleep").write_text("#!/bin/sh\nexit 1\n")
+    (programs / "sleep").chmod(0o755)
+
+    environment |= {"DISK": f"{disk}", "PATH": f"{programs}:/usr/bin:/bin"}
+    environment |= {"GROUP": f"{os.getgid()}"}
+    subprocess.run(container["command"], env=environment, check=False)
+    assert {folder.name for folder in disk.iterdir()} == {"qwen3-8b"}
+    left = {folder.name for folder in (disk / "qwen3-8b").iterdir()} - {".named"}
+    assert left == {now.partition("/")[2], "yesterday"}
+
+
+def test_a_new_folder_is_its_models_alone(tmp_path: Path) -> None:
+    tree = render(tmp_path / "rendered", **on_nodes("capi"))
+    [makes] = [d for d in found(tree, "DaemonSet") if d["metadata"]["name"] == "gpu"]
+    [container] = makes["spec"]["template"]["spec"]["containers"]
+    environment = {one["name"]: one["value"] for one in container["env"]}
+    disk, programs = tmp_path / "disk", tmp_path / "programs"
+    for folder in (disk, programs):
+        folder.mkdir()
+    (programs / "sleep").write_text("#!/bin/sh\nexit 1\n")
+    (programs / "sleep").chmod(0o755)
+
+    environment |= {"DISK": f"{disk}", "PATH": f"{programs}:/usr/bin:/bin"}
+    environment |= {"GROUP": f"{os.getgid()}"}
+    subprocess.run(container["command"], env=environment, check=False)
+    assert (disk / "qwen3-8b").stat().st_mode & 0o7777 == 0o2770
+
+
+@pytest.mark.cluster
+@pytest.mark.parametrize("place", ["eks", "capi"])
+def test_a_server_takes_what_fills_nodes_and_the_scheduler_finds_the_volume(
+    place: str, tmp_path: Path
+) -> None:
+    tree = render(tmp_path, **on_nodes(place))
+
+    report = verify(loaded(tree), control_planes.scheduled).report
+    assert [str(finding) for finding in report.findings] == []
+    [landed] = [result for result in report.results if result.check_id == "SCH001"]
+    assert [outcome for outcome in landed.outcomes if not isinstance(outcome, Passed)] == []
+
+
 @pytest.mark.cluster
 @pytest.mark.parametrize("place", CLOUDS)
 def test_a_server_takes_every_object_and_the_scheduler_puts_the_model_on_its_pool(
@@ -220,6 +313,7 @@ def test_only_what_fetches_a_model_reaches_the_internet(tmp_path: Path) -> None:
         ("aks", {"replicas": 2}, "shared", {"qwen3-8b-weights": ["ReadWriteMany"]}),
         ("capi", {"source": f"s3{BUCKET}"}, "volume", {"qwen3-8b-22222222": ["ReadWriteOnce"]}),
         ("capi", {"cache": "shared"}, "shared", {"qwen3-8b-weights": ["ReadWriteMany"]}),
+        ("capi", {"cache": "node"}, "node", {"qwen3-8b-weights": ["ReadWriteMany"]}),
     ],
 )
 def test_a_rule_decides_how_weights_come_to_the_servers(
@@ -230,6 +324,8 @@ def test_a_rule_decides_how_weights_come_to_the_servers(
     given = answers(place, model, **more)
     if place == "eks":
         given["clusters"] = [given["clusters"][0] | {"weights_filesystem": "fs-0123456789abcdef0"}]
+    if place == "capi":
+        given["clusters"] = [given["clusters"][0] | {"weights_disk": "/mnt/nvme"}]
     tree = render(tmp_path, **given)
 
     [[listed]] = [parsed(tree, "models/catalog.yaml")]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from groundplan.answers.fields import Fault, shown
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
 
     from groundplan.answers.fields import Path
     from groundplan.answers.pools import Hardware
@@ -38,7 +38,7 @@ class Start:
 
 
 def style_of(
-    model: Mapping[str, Any], gib: float, most: int, offers: Collection[str], caches: Any
+    model: Mapping[str, Any], gib: float, most: int, offers: Mapping[str, Any], caches: Any
 ) -> str:
     """Choose how weights reach their servers: by the first rule that fits; empty when none does.
 
@@ -46,17 +46,25 @@ def style_of(
         model: Its answers; `cache` overrides the rules.
         gib: What the weights have together.
         most: How many servers there can be.
-        offers: The styles that the cluster has.
-        caches: The rules: `blueprints/model-cache.yaml`.
+        offers: What the cluster has, by style.
+        caches: The rules: `blueprints/model-cache.yaml`, and the platform's `tier`.
     """
-    scheme = str(model.get("source")).partition(":")[0]
+    scheme, alone, tier = str(model.get("source")).partition(":")[0], most == 1, caches["tier"]
+
+    def fits(rule: Mapping[str, Any], offer: Mapping[str, Any]) -> bool:
+        stays = offer.get("stays", False)
+        return (
+            scheme in rule["sources"]
+            and gib <= rule.get("most", gib)
+            and rule.get("alone", alone) == alone
+            and tier in rule.get("tiers", (tier,))
+            and rule.get("stays", stays) == stays
+        )
+
     fitting = (
         rule["style"]
         for rule in caches["rules"]
-        if rule["style"] in offers
-        and scheme in rule["sources"]
-        and gib <= rule.get("most", gib)
-        and rule.get("alone", most == 1) == (most == 1)
+        if rule["style"] in offers and fits(rule, offers[rule["style"]])
     )
     return str(model.get("cache") or next(fitting, ""))
 
@@ -75,7 +83,8 @@ def cold_start(
         caches: What is known of images and engine: `blueprints/model-cache.yaml`.
     """
     engine = caches["engine"]
-    pulled = gib * MIB / caches["pulls"] if style == "image" else 0
+    brought = {"image": caches["pulls"], "node": caches["fetches"]}
+    pulled = gib * MIB / brought[style] if style in brought else 0
     return Start(
         place["accelerator_node"],
         round(caches["image"] * MIB / caches["pulls"]),
@@ -89,13 +98,14 @@ def styles(known: Hardware) -> set[str]:
     return {style for place in known.places.values() for style in place.get("weights") or ()}
 
 
-def offered(cluster: Mapping[str, Any], known: Hardware) -> set[str]:
-    """What weights can lie on at a cluster."""
+def offered(cluster: Mapping[str, Any], known: Hardware) -> dict[str, Any]:
+    """What weights can lie on at a cluster, by style."""
     there = known.places.get(str(cluster.get("place")), {}).get("weights") or {}
     return {
-        style
+        style: offer
         for style, offer in there.items()
-        if not offer.get("fact") or cluster.get(offer["fact"])
+        if (not offer.get("fact") or cluster.get(offer["fact"]))
+        and offer.get("stack", stack := known.stack(cluster)[0]) == stack
     }
 
 
@@ -110,7 +120,12 @@ def unstored(
     if source.startswith("gs:") and place != "gke":
         what = f"{place} gives pods no identity that Google knows"
         yield Fault((*path, "source"), "answers.bucket-out-of-reach", what, "copy it to s3://")
-    if wanted is None and several and not image and not offers & {"shared", "snapshot"}:
+    if (
+        wanted is None
+        and several
+        and not image
+        and not offers.keys() & {"shared", "snapshot", "node"}
+    ):
         what = f"{most} replicas would share a volume that one node can have"
         fix = "put the model in a registry (oci://), from which every node pulls it"
         yield Fault((*path, "replicas"), "answers.volume-shared", what, fix)
@@ -118,7 +133,7 @@ def unstored(
         fix = "leave cache out, and the best that the place has is chosen"
         what = f"{most} replicas cannot have a volume of one node"
         yield Fault((*path, "cache"), "answers.volume-shared", what, fix)
-    elif wanted in styles(known) - offers:
+    elif wanted in styles(known) - offers.keys():
         what = f"{cluster.get('name')} has no cache {shown(wanted)}"
         fix = f"use one of {', '.join(sorted(offers))}"
         yield Fault((*path, "cache"), "answers.cache-not-there", what, fix)

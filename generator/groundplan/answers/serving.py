@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from groundplan import documents
@@ -96,6 +97,7 @@ def unserved(answers: Mapping[str, Any], known: Hardware) -> Iterator[Fault]:
 
     Answers that are wrong by themselves are left to others.
     """
+    known = replace(known, caches={**known.caches, "tier": answers.get("tier")})
     clusters = {str(c.get("name")): c for _, c in _items(answers, "clusters")}
     pools, models = _items(answers, "pools"), _items(answers, "models")
     if pools and not answers.get("teams"):

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 _GROUP = "serving.kserve.io"
 _PINNED = re.compile(r"hf://[^@:]+/[^@:]+:[0-9a-f]{40}|(?!hf:).*@sha256:[0-9a-f]{64}")
+_FILL = frozenset(("Job", "DaemonSet"))
 _AGENT = "kserve-localmodelnode-agent"
 
 
@@ -37,16 +38,16 @@ def _claims(pod: PodOf) -> Iterator[tuple[str, str, bool]]:
 
 
 def _gated(repository: Repository) -> Iterator[Outcome]:
-    """Find servers that may start while a Job still fills their volume."""
+    """Find servers that may start while something still fills their volume: once, or on each node."""
     filled = {
         (pod.resource.id.namespace, claim): pod.resource.id
         for pod in pods(repository)
-        if pod.resource.id.kind == "Job"
+        if pod.resource.id.kind in _FILL
         for claim, _, written in _claims(pod)
         if written
     }
     for pod in pods(repository):
-        if pod.resource.id.kind in {"Job", "CronJob"} or not pod.accelerated:
+        if pod.resource.id.kind in {*_FILL, "CronJob"} or not pod.accelerated:
             continue
         for claim, volume, _ in _claims(pod):
             job = filled.get((pod.resource.id.namespace, claim))
@@ -131,7 +132,7 @@ GATED = Check(
     "MOD004",
     "No server starts on a half-filled volume",
     Severity.HIGH,
-    "Let the Job write a marker last, and an init container of the server look for it.",
+    "Let what fills it write a marker last, and an init container of the server look for it.",
     _gated,
 )
 GROUPED = Check(
