@@ -120,12 +120,8 @@ def unstored(
     if source.startswith("gs:") and place != "gke":
         what = f"{place} gives pods no identity that Google knows"
         yield Fault((*path, "source"), "answers.bucket-out-of-reach", what, "copy it to s3://")
-    if (
-        wanted is None
-        and several
-        and not image
-        and not offers.keys() & {"shared", "snapshot", "node"}
-    ):
+    together = offers.keys() & {"shared", "snapshot", "node"}
+    if wanted is None and several and not image and not together:
         what = f"{most} replicas would share a volume that one node can have"
         fix = "put the model in a registry (oci://), from which every node pulls it"
         yield Fault((*path, "replicas"), "answers.volume-shared", what, fix)

@@ -38,8 +38,7 @@ class Hardware:
     """The data of each place: `capacity`, `gpu_stacks` and why something else cannot be there; in
     `weights` by style what weights can lie on, and the `fact` that a cluster has to say for it."""
     caches: Mapping[str, Any]
-    """How weights come to their servers in the platform's `tier`, and how long images and the engine
-    take."""
+    """How weights come to their servers in a `tier`, and how long images and the engine take."""
     drivers: Mapping[str, int]
     """The oldest driver branch, by CUDA's major version."""
 

@@ -38,7 +38,7 @@ def _claims(pod: PodOf) -> Iterator[tuple[str, str, bool]]:
 
 
 def _gated(repository: Repository) -> Iterator[Outcome]:
-    """Find servers that may start while something still fills their volume: once, or on each node."""
+    """Find servers that may start while a pod still fills their volume, once or on each node."""
     filled = {
         (pod.resource.id.namespace, claim): pod.resource.id
         for pod in pods(repository)
