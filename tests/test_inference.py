@@ -545,7 +545,8 @@ def test_the_catalogue_says_what_the_calculator_says(model: dict[str, Any], tmp_
     }
     place, whole = KNOWN.places["capi"], ceil(found.weights * gpus)
     given = QWEN | model
-    style = style_of(given, whole, 1, place["weights"], KNOWN.caches)
+    caches = {**KNOWN.caches, "tier": "small"}
+    style = style_of(given, whole, 1, place["weights"], caches)
     start = cold_start(given, whole, style, place, KNOWN.caches)
     assert said["cold_start"] == asdict(start) | {"total": start.total}
     assert said["cache"]["style"] == style
