@@ -42,9 +42,7 @@ def installations(clusters: Iterable[Cluster], store: ChartStore) -> Iterator[In
     seen = set()
     known: dict[tuple[str, str, str], ChartDefaults | Missing] = {}
     for release in (r for cluster in clusters for unit in cluster.units for r in unit.releases):
-        values: dict[str, Any] = {}
-        for layer in release.values:
-            values = merged(values, layer.body)
+        values = given(release)
         key = (release.origin, release.chart, release.version, marshal.dumps(values, 2))
         if key in seen:
             continue
@@ -55,6 +53,14 @@ def installations(clusters: Iterable[Cluster], store: ChartStore) -> Iterator[In
         chart = known[place]
         verdict = ValuesVerdict(()) if isinstance(chart, Missing) else unknown_values(values, chart)
         yield Installation(release, chart, verdict)
+
+
+def given(release: Release) -> dict[str, Any]:
+    """All values that a release gives its chart."""
+    values: dict[str, Any] = {}
+    for layer in release.values:
+        values = merged(values, layer.body)
+    return values
 
 
 def merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from groundplan import documents
 from groundplan.checks import Check
-from groundplan.checks._objects import PodOf, Rule, objects, pods, tolerated
+from groundplan.checks._objects import ACCELERATOR, PodOf, Rule, objects, pods, tolerated
 from groundplan.checks.accelerators import CLAIMS, CLASS_DEVICES, device_quotas
 from groundplan.costs import quantity
 from groundplan.findings import Outcome, Passed, Severity, Skipped
@@ -94,18 +94,22 @@ def _neighbours(repository: Repository) -> Iterator[Outcome]:
 def _unforeseen(body: Mapping[str, Any]) -> Iterator[Fault]:
     """Find empty pools of which the cluster autoscaler does not know what a node would have."""
     notes = mapping(body, "metadata", "annotations")
+    place = "/metadata/annotations"
+    tainted = [mapping(taint).get("key") for taint in _taints(body)]
+    if f"{_CAPACITY}gpu-count" not in notes and str(notes.get(_LEAST)) == "0":
+        if ACCELERATOR in tainted:
+            yield place, "does not say how many accelerators a machine will have"
+        return
     if f"{_CAPACITY}gpu-count" not in notes or str(notes.get(_LEAST, "0")) != "0":
         return
-    place = "/metadata/annotations"
     for what in ("cpu", "memory"):
         if _CAPACITY + what not in notes:
             yield place, f"does not say how much {what} a machine will have"
     if not {f"{_CAPACITY}gpu-type", f"{_CAPACITY}dra-driver"} & notes.keys():
         yield place, "does not say by what name pods ask for its accelerators"
-    template = mapping(body, "spec", "template", "spec")
     taints = {
         f"{taint.get('key')}={taint.get('value', '')}:{taint.get('effect')}"
-        for taint in map(mapping, items(template, "taints"))
+        for taint in map(mapping, _taints(body))
     }
     said = {each for each in str(notes.get(f"{_CAPACITY}taints", "")).split(",") if each}
     if taints != said:
@@ -113,6 +117,10 @@ def _unforeseen(body: Mapping[str, Any]) -> Iterator[Fault]:
             place,
             f"gives its machines other taints than it announces: {_difference(taints, said)}",
         )
+
+
+def _taints(body: Mapping[str, Any]) -> list[Any]:
+    return items(mapping(body, "spec", "template", "spec"), "taints")
 
 
 def _difference(one: set[str], other: set[str]) -> str:
@@ -200,7 +208,7 @@ RULES = (
         "GPU019",
         "An empty pool says what its machines will have",
         Severity.HIGH,
-        "Annotate cpu, memory, gpu-type or dra-driver, and the taints as the machines get them.",
+        "Annotate gpu-count, gpu-type or dra-driver, cpu, memory, and the taints of machines.",
         (("cluster.x-k8s.io", "MachineDeployment"), ("cluster.x-k8s.io", "MachinePool")),
         _unforeseen,
     ),

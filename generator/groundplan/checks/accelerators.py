@@ -43,7 +43,7 @@ def device_quotas(
             yield resource, hard, [c for c in classes if f"{c}{CLASS_DEVICES}" not in hard]
 
 
-def _is_gpu_pool(body: Mapping[str, Any]) -> bool:
+def makes_accelerators(body: Mapping[str, Any]) -> bool:
     """Whether a Karpenter NodePool makes nodes with accelerators."""
     spec = mapping(body, "spec", "template", "spec")
     keys = [str(mapping(r).get("key")) for r in items(spec, "requirements")]
@@ -93,26 +93,26 @@ def _untolerated(pod: PodOf) -> Iterator[Fault]:
 
 def _untainted(body: Mapping[str, Any]) -> Iterator[Fault]:
     taints = map(mapping, items(mapping(body, "spec", "template", "spec"), "taints"))
-    if _is_gpu_pool(body) and not any(t.get("effect") == "NoSchedule" for t in taints):
+    if makes_accelerators(body) and not any(t.get("effect") == "NoSchedule" for t in taints):
         yield "/spec/template/spec", "makes nodes with accelerators that any pod may fill"
 
 
 def _unlimited(body: Mapping[str, Any]) -> Iterator[Fault]:
-    if _is_gpu_pool(body) and ACCELERATOR not in mapping(body, "spec", "limits"):
+    if makes_accelerators(body) and ACCELERATOR not in mapping(body, "spec", "limits"):
         yield "/spec", "may make nodes with accelerators without end"
 
 
 def _restless(body: Mapping[str, Any]) -> Iterator[Fault]:
-    if not _is_gpu_pool(body):
+    if not makes_accelerators(body):
         return
     disruption = mapping(body, "spec", "disruption")
     if disruption.get("consolidationPolicy") != "WhenEmpty":
         yield "/spec/disruption", "moves pods off nodes that are not empty"
-    elif _seconds(str(disruption.get("consolidateAfter", "0s"))) < 300:
+    elif seconds(str(disruption.get("consolidateAfter", "0s"))) < 300:
         yield "/spec/disruption", "takes an empty node away within five minutes"
 
 
-def _seconds(text: str) -> float:
+def seconds(text: str) -> float:
     """Read a duration as Karpenter writes it; `Never` is without end."""
     found = _MINUTES.fullmatch(text)
     if found is None:
@@ -184,7 +184,9 @@ def _greedy(body: Mapping[str, Any]) -> Iterator[Fault]:
 def _unseen_claims(repository: Repository) -> Iterator[Outcome]:
     """Find claims in repositories whose nodes come from Karpenter, which does not see claims."""
     found = list(objects(repository))
-    pools = [r for r in found if (r.id.group, r.id.kind) == NODE_POOL and _is_gpu_pool(r.body)]
+    pools = [
+        r for r in found if (r.id.group, r.id.kind) == NODE_POOL and makes_accelerators(r.body)
+    ]
     others = any(r.id.kind in {"MachineDeployment", "MachinePool"} for r in found)
     for resource in found:
         if (resource.id.group, resource.id.kind) not in CLAIMS:
@@ -233,12 +235,6 @@ def _deadlocked(pod: PodOf) -> Iterator[Fault]:
 
 def _is_accelerated_and_updated(pod: PodOf) -> bool:
     return pod.accelerated and pod.resource.id.kind in _ROLLOUTS
-
-
-def _blocking(body: Mapping[str, Any]) -> Iterator[Fault]:
-    spec = mapping(body, "spec")
-    if str(spec.get("maxUnavailable")) in {"0", "0%"} or str(spec.get("minAvailable")) == "100%":
-        yield "/spec", "lets no pod be moved, so that no node can be upgraded"
 
 
 HALF_CLOSED = Check(
@@ -351,14 +347,6 @@ RULES: tuple[Rule | PodRule, ...] = (
         "Set maxSurge to 0 and maxUnavailable to 1, or the strategy to Recreate.",
         _is_accelerated_and_updated,
         _deadlocked,
-    ),
-    Rule(
-        "GPU015",
-        "Disruption budgets leave room for node upgrades",
-        Severity.MEDIUM,
-        "Let at least one pod be disrupted.",
-        (("policy", "PodDisruptionBudget"),),
-        _blocking,
     ),
 )
 CHECKS = (HALF_CLOSED, UNSEEN, *(rule.check() for rule in RULES))

@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from groundplan import documents
-from groundplan.charts import merged
+from groundplan.charts import given
 from groundplan.checks import Check
 from groundplan.checks._objects import objects, tolerated
 from groundplan.checks.ordering import ENGINE_NAMESPACES
@@ -95,12 +95,9 @@ def _configured(repository: Repository) -> Iterator[_Configured]:
         release = installed.release
         if release.chart != "kueue":
             continue
-        values: dict[str, Any] = {}
-        for layer in release.values:
-            values = merged(values, layer.body)
-        text = mapping(values, "managerConfig").get("controllerManagerConfigYaml", "")
+        told = mapping(given(release), "managerConfig").get("controllerManagerConfigYaml", "")
         where = repository.locate(*installed.place(_VALUE))
-        yield _Configured(where, release.id, release.namespace, str(text))
+        yield _Configured(where, release.id, release.namespace, str(told))
     for resource in objects(repository):
         for key, text in mapping(resource.body, "data").items():
             if resource.id.kind == "ConfigMap" and _CONFIGURATION.search(str(text)):

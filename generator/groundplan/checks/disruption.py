@@ -1,0 +1,95 @@
+"""Nodes that go: budgets let them, and they wait for what their pods still have to do."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from groundplan.checks import Check
+from groundplan.checks._objects import PodOf, objects, pods
+from groundplan.checks.accelerators import NODE_POOL, seconds
+from groundplan.findings import Outcome, Passed, Severity
+from groundplan.posture.pod_security_checks import mapping
+from groundplan.posture.selectors import box, selects
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from groundplan.repository import Repository
+    from groundplan.resources import Resource
+
+
+def _stuck(repository: Repository) -> Iterator[Outcome]:
+    """Find budgets that never let a pod be moved."""
+    made = list(pods(repository))
+    for resource in objects(repository):
+        if (resource.id.group, resource.id.kind) != ("policy", "PodDisruptionBudget"):
+            continue
+        fault = _held(resource, made)
+        if fault is not None:
+            place = repository.locate(resource.origin, "/spec")
+            message = f"{resource.id} lets no pod be moved{fault}, so that no node can be upgraded"
+            yield STUCK.fail(message, place, resource.id)
+        else:
+            yield Passed()
+
+
+def _held(budget: Resource, made: Iterable[PodOf]) -> str | None:
+    """How a budget holds all pods; None when it lets one go, empty when that needs no number."""
+    spec = mapping(budget.body, "spec")
+    least = spec.get("minAvailable")
+    if str(spec.get("maxUnavailable")) in {"0", "0%"} or str(least) == "100%":
+        return ""
+    if not isinstance(least, int):
+        return None
+    wanted = box(mapping(spec, "selector"))
+    chosen = [
+        pod
+        for pod in made
+        if pod.resource.id.namespace == budget.id.namespace and selects(wanted, pod.labels)
+    ]
+    numbers = [mapping(pod.resource.body, "spec").get("replicas") for pod in chosen]
+    together = sum(number for number in numbers if isinstance(number, int))
+    if not chosen or not all(isinstance(n, int) and n for n in numbers) or together > least:
+        return None
+    return f": {least} of {together} have to be there"
+
+
+def _cut_short(repository: Repository) -> Iterator[Outcome]:
+    """Find Karpenter's pools that take a node away before its pods have come to an end."""
+    pools = [r for r in objects(repository) if (r.id.group, r.id.kind) == NODE_POOL]
+    for pod in pods(repository):
+        selector = mapping(pod.spec, "nodeSelector").items()
+        grace = pod.spec.get("terminationGracePeriodSeconds", 30)
+        if not pod.accelerated or not selector or not isinstance(grace, int):
+            continue
+        for pool in pools:
+            template = mapping(pool.body, "spec", "template")
+            given = mapping(template, "spec").get("terminationGracePeriod")
+            if given is None or not selector <= mapping(template, "metadata", "labels").items():
+                continue
+            if seconds(str(given)) < grace:
+                place = "/spec/template/spec/terminationGracePeriod"
+                yield CUT_SHORT.fail(
+                    f"{pool.id} takes a node away after {given}; {pod.resource.id} has {grace} s",
+                    repository.locate(pool.origin, place),
+                    pool.id,
+                )
+            else:
+                yield Passed()
+
+
+STUCK = Check(
+    "GPU015",
+    "Disruption budgets leave room for node upgrades",
+    Severity.MEDIUM,
+    "Let at least one pod be disrupted.",
+    _stuck,
+)
+CUT_SHORT = Check(
+    "GPU028",
+    "A node waits until its pods have ended",
+    Severity.MEDIUM,
+    "Set terminationGracePeriod of the pool above terminationGracePeriodSeconds of its pods.",
+    _cut_short,
+)
+CHECKS = (STUCK, CUT_SHORT)
