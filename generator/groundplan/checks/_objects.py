@@ -79,6 +79,22 @@ def pods(repository: Repository) -> Iterator[PodOf]:
             yield PodOf(resource, pointer, made["spec"], mapping(made, "metadata", "labels"))
 
 
+def control_planes(repository: Repository) -> Iterator[tuple[Resource, Mapping[str, Any]]]:
+    """The control planes that Cluster API makes with kubeadm, and how each is configured."""
+    for resource in objects(repository):
+        if resource.id.kind in {"KubeadmControlPlane", "KubeadmControlPlaneTemplate"}:
+            spec = mapping(resource.body, "spec")
+            spec = mapping(spec, "template", "spec") or spec
+            yield resource, mapping(spec, "kubeadmConfigSpec")
+
+
+def arguments(config: Mapping[str, Any]) -> set[str]:
+    """The options that the API server of a control plane is given; older versions map them."""
+    server = mapping(config, "clusterConfiguration", "apiServer")
+    named = (str(mapping(one).get("name")) for one in items(server, "extraArgs"))
+    return {*mapping(server, "extraArgs"), *named}
+
+
 def objects(repository: Repository) -> Iterator[Resource]:
     """Every distinct object of the repository, in the order of kinds."""
     for subjects in repository.subjects.values():

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from groundplan.admission.policies import GROUP
 from groundplan.checks import Check
-from groundplan.checks._objects import objects, pods
+from groundplan.checks._objects import arguments, control_planes, objects, pods
 from groundplan.findings import Location, Outcome, Passed, Severity
 from groundplan.posture.pod_security_checks import items, mapping
 from groundplan.posture.rules import TENANT
@@ -90,17 +90,10 @@ def _answering(repository: Repository) -> Iterator[Outcome]:
 
 def _from_files(repository: Repository) -> Iterator[Outcome]:
     """Find control planes of one's own whose policies can all be deleted through the API."""
-    for resource in objects(repository):
-        if resource.id.kind not in {"KubeadmControlPlane", "KubeadmControlPlaneTemplate"}:
-            continue
-        spec = mapping(resource.body, "spec")
-        spec = mapping(spec, "template", "spec") or spec
-        config = mapping(spec, "kubeadmConfigSpec")
-        server = mapping(config, "clusterConfiguration", "apiServer")
-        given = mapping(server, "extraArgs")
-        names = {*given, *(str(mapping(a).get("name")) for a in items(server, "extraArgs"))}
+    for resource, config in control_planes(repository):
         contents = (str(mapping(file).get("content")) for file in items(config, "files"))
-        if CONFIGURATION in names and any("staticManifestsDir" in text for text in contents):
+        asked = CONFIGURATION in arguments(config)
+        if asked and any("staticManifestsDir" in text for text in contents):
             yield Passed()
             continue
         yield FILES.fail(

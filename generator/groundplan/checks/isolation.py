@@ -7,15 +7,16 @@ from typing import TYPE_CHECKING, NamedTuple
 from groundplan.checks import Check
 from groundplan.checks._scenes import charted, on_clusters, scenes
 from groundplan.findings import Outcome, Passed, Severity, Skipped
-from groundplan.posture.pod_security_checks import mapping
+from groundplan.posture.pod_security_checks import items, mapping
 from groundplan.posture.rules import SYSTEM, TENANT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from groundplan.posture.network.policies import Allowance, Policy
-    from groundplan.posture.network.scene import Workload
+    from groundplan.posture.network.scene import Scene, Workload
     from groundplan.repository import Repository
+    from groundplan.resources import Resource
 
     Fault = tuple[str, str]
     """A JSON pointer in a policy and what is wrong there."""
@@ -134,6 +135,73 @@ def _unresolved(policy: Policy, around: Around) -> Iterator[Fault]:
                 )
 
 
+def _unserved(repository: Repository) -> Iterator[Outcome]:
+    """Find Services behind which every pod is closed to everybody."""
+    for cluster, scene in on_clusters(repository):
+        if scene.opaque:
+            yield Skipped("services", "policies of another kind may open them")
+            continue
+        hidden = charted(cluster)
+        for resource in (r for unit in cluster.units for r in unit.resources):
+            service = (resource.id.group, resource.id.kind) == ("", "Service")
+            if not service or resource.id.namespace in hidden:
+                continue
+            shut = list(_shut(resource, scene))
+            for pointer, port in shut:
+                yield UNSERVED.fail(
+                    f"{resource.id}: no policy lets anything connect to {port} of its pods",
+                    repository.locate(resource.origin, pointer),
+                    resource.id,
+                )
+            yield Passed(not shut)
+
+
+def _shut(service: Resource, scene: Scene) -> Iterator[Fault]:
+    """The ports of a Service that are closed on all of its pods."""
+    spec = mapping(service.body, "spec")
+    wanted = mapping(spec, "selector").items()
+    namespace = service.id.namespace or "default"
+    behind = [
+        one
+        for one in scene.workloads.values()
+        if wanted and one.namespace == namespace and wanted <= one.labels.items()
+    ]
+    for index, port in enumerate(map(mapping, items(spec, "ports"))):
+        protocol, target = port.get("protocol") or "TCP", port.get("targetPort", port.get("port"))
+        numbers = {
+            one: target if type(target) is int else one.named.get((protocol, str(target)))
+            for one in behind
+        }
+        known = {one: number for one, number in numbers.items() if number is not None}
+        if known and not any(_open(one, protocol, number, scene) for one, number in known.items()):
+            yield f"/spec/ports/{index}", f"{protocol} {target}"
+
+
+def _open(workload: Workload, protocol: str, number: int, scene: Scene) -> bool:
+    """Whether anything at all may connect to a port."""
+    from groundplan.posture.network import ports
+    from groundplan.posture.network.boxes import PORT
+    from groundplan.posture.network.policies import INGRESS
+    from groundplan.posture.selectors import selects
+
+    held = [
+        policy
+        for policy in scene.by_namespace.get(workload.namespace, ())
+        if INGRESS in policy.allowances and selects(dict(policy.pods.part("of")), workload.labels)
+    ]
+    asked = ports.numbers(protocol, number, number)
+    return (
+        workload.host
+        or not held
+        or any(
+            PORT not in allowance.box.sides
+            or allowance.box.ports.resolved(workload.named).numbers & asked
+            for policy in held
+            for allowance in policy.allowances[INGRESS]
+        )
+    )
+
+
 def _host_network(repository: Repository) -> Iterator[Outcome]:
     """Find workloads that no network policy holds for."""
     from groundplan.verify.pod_templates import template_pointer
@@ -187,6 +255,14 @@ HOST = Check(
     _host_network,
     "NET-010",
 )
+UNSERVED = Check(
+    "NPL010",
+    "Somebody may connect to what a Service serves",
+    Severity.MEDIUM,
+    "Add a policy that lets the Service's clients connect, or remove the Service.",
+    _unserved,
+    "NET-006",
+)
 CHECKS = (
     CLOSED,
     _policy_check(
@@ -225,4 +301,5 @@ CHECKS = (
         "NET-006",
         _unresolved,
     ),
+    UNSERVED,
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
 from groundplan.checks import Check
@@ -9,12 +10,13 @@ from groundplan.checks._objects import objects
 from groundplan.findings import Outcome, Passed, Severity
 from groundplan.posture.exceptions.reading import read
 from groundplan.posture.exceptions.suppressions import answered, overlooked
-from groundplan.posture.pod_security_checks import mapping
+from groundplan.posture.pod_security_checks import items, mapping
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from groundplan.repository import Repository
+    from groundplan.resources import Resource
 
 SOURCES = frozenset({"GitRepository", "OCIRepository", "Bucket"})
 
@@ -37,10 +39,50 @@ def _verified(repository: Repository) -> Iterator[Outcome]:
             resource.id,
         )
 
+    yield from _projects(repository)
+
 
 def _address(body: object) -> str:
     spec = mapping(body, "spec")
-    return str(spec.get("url") or spec.get("bucketName")).removesuffix(".git").rstrip("/")
+    return _normal(spec.get("url") or spec.get("bucketName"))
+
+
+def _normal(url: object) -> str:
+    return str(url).removesuffix(".git").rstrip("/")
+
+
+def _projects(repository: Repository) -> Iterator[Outcome]:
+    """Find projects of Argo CD that may read unverified what another one reads verified."""
+    projects = [
+        resource
+        for resource in objects(repository)
+        if (resource.id.group, resource.id.kind) == ("argoproj.io", "AppProject")
+    ]
+    asked = {resource.id.key: set(_asked(resource)) for resource in projects}
+    everywhere = {url for urls in asked.values() for url in urls}
+    for resource in projects:
+        allowed = [_normal(url) for url in items(mapping(resource.body, "spec"), "sourceRepos")]
+        loose = [
+            url
+            for url in sorted(everywhere - asked[resource.id.key])
+            if any(fnmatchcase(url, pattern) for pattern in allowed)
+        ]
+        for url in loose:
+            yield VERIFIED.fail(
+                f"{resource.id} does not verify {url}, which another project does",
+                repository.locate(resource.origin, "/spec"),
+                resource.id,
+            )
+        yield Passed(not loose)
+
+
+def _asked(project: Resource) -> Iterator[str]:
+    """The repositories whose commits a project asks a signature of."""
+    for policy in map(
+        mapping, items(mapping(project.body, "spec", "sourceIntegrity", "git"), "policies")
+    ):
+        if mapping(policy, "gpg").get("mode") in {"head", "strict"}:
+            yield from (_normal(mapping(one).get("url")) for one in items(policy, "repos"))
 
 
 def _overlooked(repository: Repository) -> Iterator[Outcome]:
@@ -62,7 +104,7 @@ VERIFIED = Check(
     "GIT015",
     "A source that is verified is verified wherever it is used",
     Severity.HIGH,
-    "Give the source the same spec.verify.",
+    "Give the source the same spec.verify, or the project the same sourceIntegrity.",
     _verified,
     "GIT-003",
 )
