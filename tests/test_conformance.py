@@ -133,4 +133,6 @@ def test_the_checklist_names_checks_and_commands_that_there_are() -> None:
 def test_without_a_subject_there_is_no_report() -> None:
     done = run(str(SMALL))
     assert done.exit_code == ExitCode.USAGE
-    assert "nothing to report on; add --ai-conformance [report.nothing]" in done.stderr
+    assert (
+        "say one thing to report; add --ai-conformance or --models [report.nothing]" in done.stderr
+    )

@@ -478,7 +478,7 @@ def test_argo_cd_fetches_in_an_earlier_wave(tmp_path: Path) -> None:
         ({"layers": 0}, {}, "whole numbers for"),
         ({"precision": "fp12"}, {}, "a precision of bf16, fp8, int4"),
         ({"access": "internet"}, {}, "it is namespace or gateway"),
-        ({"cold_start_s": 300}, {}, "answers 393 s after a new node is asked for: node 150, "),
+        ({"cold_start_s": 300}, {}, "answers 469 s after a new node is asked for: node 150, "),
         ({"size_gib": 30}, {}, "needs 34.9 GiB on each NVIDIA L4: weights 30.0"),
         ({"attention": "linear"}, {}, "attention that is neither gqa nor mla"),
         ({"name": "Qwen"}, {}, "no DNS label"),

@@ -78,7 +78,7 @@ def cold_start(
         model: Its answers; of these, `layers` decides how long the engine takes.
         gib: What the weights have together.
         style: What they lie on.
-        place: The data of the cluster's place: `accelerator_node` in seconds, and of each style
+        place: The data of the cluster's place: `accelerator_node`, and of each style
             in `weights` the MiB/s at which a server `reads`.
         caches: What is known of images and engine: `blueprints/model-cache.yaml`.
     """
@@ -86,7 +86,7 @@ def cold_start(
     brought = {"image": caches["pulls"], "node": caches["fetches"]}
     pulled = gib * MIB / brought[style] if style in brought else 0
     return Start(
-        place["accelerator_node"],
+        place["accelerator_node"]["seconds"],
         round(caches["image"] * MIB / caches["pulls"]),
         ceil(pulled + gib * MIB / place["weights"][style]["reads"]),
         round(engine["begins"] + (engine["compiles"] + engine["records"]) * model["layers"]),

@@ -71,7 +71,10 @@ def _estimate(what: str, model: Mapping[str, Any], known: Hardware) -> float:
         return float(getattr(need, what))
     if what == "compile":
         return float(known.caches["engine"]["compiles"] * model["layers"])
-    place = {"accelerator_node": 0, "weights": {"volume": {"reads": model.get("reads", MIB)}}}
+    place = {
+        "accelerator_node": {"seconds": 0},
+        "weights": {"volume": {"reads": model.get("reads", MIB)}},
+    }
     start = cold_start({**_UNSAID, **model}, need.weights, "volume", place, known.caches)
     if what == "read":
         return start.weights
