@@ -17,6 +17,8 @@ Kind = tuple[str, str, str]
 
 _RBAC = ("Role", "RoleBinding", "ClusterRole", "ClusterRoleBinding")
 _ADMISSION = (
+    "MutatingAdmissionPolicy",
+    "MutatingAdmissionPolicyBinding",
     "ValidatingAdmissionPolicy",
     "ValidatingAdmissionPolicyBinding",
     "ValidatingWebhookConfiguration",
@@ -36,6 +38,7 @@ ALWAYS: tuple[Kind, ...] = (
     *PUBLISHING,
     *(("rbac.authorization.k8s.io", "v1", kind) for kind in _RBAC),
     *(("admissionregistration.k8s.io", "v1", kind) for kind in _ADMISSION),
+    ("policies.kyverno.io", "v1", "PolicyException"),
 )
 """Kinds that are read whether git has such objects or not."""
 FORBIDDEN = "reading it is forbidden"
