@@ -32,6 +32,7 @@ class PodOf:
     """Where it is written in the resource."""
     spec: Mapping[str, Any]
     labels: Mapping[str, Any]
+    annotations: Mapping[str, Any]
 
     def place(self, at: str) -> str:
         """The pointer in the resource to what is at a pointer in the pod."""
@@ -72,11 +73,16 @@ def pods(repository: Repository) -> Iterator[PodOf]:
     """Every distinct pod of the repository, in the order of kinds."""
     for resource in objects(repository):
         if (resource.id.group, resource.id.kind) == ("", "Pod"):
-            labels = mapping(resource.body, "metadata", "labels")
-            yield PodOf(resource, "", mapping(resource.body, "spec"), labels)
+            yield _pod_of(resource, "", resource.body)
             continue
         for pointer, made in pod_templates.pods(resource):
-            yield PodOf(resource, pointer, made["spec"], mapping(made, "metadata", "labels"))
+            yield _pod_of(resource, pointer, made)
+
+
+def _pod_of(resource: Resource, pointer: str, made: Mapping[str, Any]) -> PodOf:
+    labels = mapping(made, "metadata", "labels")
+    annotations = mapping(made, "metadata", "annotations")
+    return PodOf(resource, pointer, mapping(made, "spec"), labels, annotations)
 
 
 def control_planes(repository: Repository) -> Iterator[tuple[Resource, Mapping[str, Any]]]:

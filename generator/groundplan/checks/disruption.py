@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from groundplan.checks import Check
-from groundplan.checks._objects import PodOf, objects, pods
-from groundplan.checks.accelerators import NODE_POOL, seconds
+from groundplan.checks._objects import ACCELERATOR, PodOf, PodRule, Rule, objects, pods, tolerated
+from groundplan.checks.accelerators import NODE_POOL, makes_accelerators, seconds
 from groundplan.findings import Outcome, Passed, Severity
-from groundplan.posture.pod_security_checks import mapping
+from groundplan.posture.pod_security_checks import items, mapping
 from groundplan.posture.selectors import box, selects
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
+    from groundplan.checks._objects import Fault
     from groundplan.repository import Repository
     from groundplan.resources import Resource
 
@@ -78,6 +79,52 @@ def _cut_short(repository: Repository) -> Iterator[Outcome]:
                 yield Passed()
 
 
+_LASTING = "karpenter.sh/do-not-disrupt"
+_NODES = {"key": ACCELERATOR, "value": "present", "effect": "NoSchedule"}
+
+
+def _on_accelerators(pod: PodOf) -> bool:
+    tolerations = map(mapping, items(pod.spec, "tolerations"))
+    return pod.resource.id.kind == "DaemonSet" and tolerated(_NODES, tolerations)
+
+
+def _lasting(pod: PodOf) -> Iterator[Fault]:
+    if str(pod.annotations.get(_LASTING, "false")) != "false":
+        yield "/metadata/annotations", f"keeps every node that it is on, by {_LASTING}"
+    if pod.accelerated:
+        yield "/spec", "has accelerators on every node, none of which is ever idle"
+
+
+def _never_empty(body: Mapping[str, Any]) -> Iterator[Fault]:
+    if not makes_accelerators(body) or mapping(body, "spec").get("replicas") is not None:
+        return
+    disruption = mapping(body, "spec", "disruption")
+    if disruption.get("consolidateAfter") == "Never":
+        yield "/spec/disruption", "keeps its nodes when nothing runs on them"
+    for number, budget in enumerate(map(mapping, items(disruption, "budgets"))):
+        always = "schedule" not in budget and "Empty" in (budget.get("reasons") or ["Empty"])
+        if always and str(budget.get("nodes")) in {"0", "0%"}:
+            yield f"/spec/disruption/budgets/{number}", "lets no empty node go, at no time"
+
+
+RULES = (
+    PodRule(
+        "GPU029",
+        "What runs on every node keeps none",
+        Severity.HIGH,
+        f"Drop {_LASTING} and the accelerator: a node goes once nothing else is on it.",
+        _on_accelerators,
+        _lasting,
+    ),
+    Rule(
+        "GPU030",
+        "Nodes with accelerators go when they are empty",
+        Severity.HIGH,
+        "Set consolidateAfter to a time, and let budgets pass a node now and then.",
+        (NODE_POOL,),
+        _never_empty,
+    ),
+)
 STUCK = Check(
     "GPU015",
     "Disruption budgets leave room for node upgrades",
@@ -92,4 +139,4 @@ CUT_SHORT = Check(
     "Set terminationGracePeriod of the pool above terminationGracePeriodSeconds of its pods.",
     _cut_short,
 )
-CHECKS = (STUCK, CUT_SHORT)
+CHECKS = (STUCK, CUT_SHORT, *(rule.check() for rule in RULES))
