@@ -45,7 +45,7 @@ def _contested(repository: Repository) -> Iterator[Outcome]:
         if workload is None:
             continue
         if _of_kserve(workload):
-            if mapping(workload.body, "metadata", "annotations").get(_CLASS) == "external":
+            if _class(workload) == "external":
                 yield Passed()
                 continue
             yield CONTESTED.fail(
@@ -67,6 +67,10 @@ def _of_kserve(resource: Resource) -> bool:
     return (resource.id.group, resource.id.kind) == PREDICTOR
 
 
+def _class(resource: Resource) -> object:
+    return mapping(resource.body, "metadata", "annotations").get(_CLASS)
+
+
 def _made(resource: Resource) -> Target:
     """What a scaler has to name to scale it: KServe makes a Deployment with a name of its own."""
     identity = resource.id
@@ -84,6 +88,23 @@ def _ignores(resource: Resource) -> bool:
         return False
     differences = map(mapping, items(spec, "ignoreDifferences"))
     return any("/spec/replicas" in items(one, "jsonPointers") for one in differences)
+
+
+def _unscaled(repository: Repository) -> Iterator[Outcome]:
+    """Find InferenceServices with one server where more are written: KServe makes no second."""
+    aims = {target for _, target in _scalers(repository)}
+    for resource in objects(repository):
+        if not _of_kserve(resource) or _class(resource) != "external":
+            continue
+        least = mapping(resource.body, "spec", "predictor").get("minReplicas", 1)
+        if _made(resource) in aims or not isinstance(least, int) or least <= 1:
+            yield Passed()
+            continue
+        yield UNSCALED.fail(
+            f"{resource.id} wants {least} servers, and nobody makes more than one",
+            repository.locate(resource.origin, "/spec/predictor/minReplicas"),
+            resource.id,
+        )
 
 
 def _cramped(repository: Repository) -> Iterator[Outcome]:
@@ -149,4 +170,11 @@ CRAMPED = Check(
     "Raise the quota and the ceiling of the pool, or lower the largest number of replicas.",
     _cramped,
 )
-CHECKS = (CONTESTED, CRAMPED)
+UNSCALED = Check(
+    "SCL003",
+    "What KServe leaves to another scaler has one",
+    Severity.MEDIUM,
+    "Add a ScaledObject for its Deployment, or give it the autoscalerClass none.",
+    _unscaled,
+)
+CHECKS = (CONTESTED, CRAMPED, UNSCALED)
