@@ -74,10 +74,14 @@ def exact(content: bytes, documents: tuple[Document, ...]) -> bool:
 
 def copied(value: Any) -> Any:
     """A copy that shares nothing with the original, not even through YAML anchors."""
+    # Most of what is copied are plain texts; a call for each is most of the time.
     if isinstance(value, dict):
-        return {str(key): copied(item) for key, item in value.items()}
+        return {
+            key if type(key) is str else str(key): item if type(item) is str else copied(item)
+            for key, item in value.items()
+        }
     if isinstance(value, list):
-        return [copied(item) for item in value]
+        return [item if type(item) is str else copied(item) for item in value]
     return value
 
 
@@ -154,10 +158,10 @@ def _scalar(node: ScalarNode) -> Any:
 
 def _has_null(value: Any) -> bool:
     if isinstance(value, dict):
-        return any(_has_null(item) for item in value.values())
-    if isinstance(value, list):
-        return any(_has_null(item) for item in value)
-    return value is None
+        value = value.values()
+    elif not isinstance(value, list):
+        return value is None
+    return any(type(item) is not str and _has_null(item) for item in value)
 
 
 def _odd_annotations(body: Any) -> bool:
