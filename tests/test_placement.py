@@ -185,7 +185,7 @@ def test_pods_land_where_they_belong(
     prepare(client, namespace, case)
     if "quota_of" in case:
         count(client, namespace, "priorities", priorities(repository, case["quota_of"]))
-    chosen = [derived[name] for name in case["pools"]]
+    chosen = [replace(derived[name], nodes=case.get("nodes", 1)) for name in case["pools"]]
     made = []
     try:
         for pool in chosen:

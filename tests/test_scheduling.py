@@ -129,3 +129,38 @@ def test_a_class_that_never_takes_a_place_leaves_it():
     report = verified(pool=pool)
     assert passed(report)["SCH004"] == 1
     assert scheduling(report) == []
+
+
+GROUP = """apiVersion: leaderworkerset.x-k8s.io/v1
+kind: LeaderWorkerSet
+metadata: {name: large, namespace: shop}
+spec:
+  leaderWorkerTemplate:
+    size: 3
+    workerTemplate:
+      metadata: {labels: {app: large}}
+      spec:
+        nodeSelector: {groundplan.dev/pool: gpu}
+        tolerations: [{key: nvidia.com/gpu, operator: Exists}]
+        containers:
+          - name: model
+            image: example.com/model:1.0.0
+            resources: {limits: {nvidia.com/gpu: "4"}}
+"""
+LARGE = "- {key: karpenter.k8s.aws/instance-gpu-count, operator: In, values: ['4']}"
+
+
+@pytest.mark.parametrize(
+    ("most", "said"),
+    [
+        ("12", ""),
+        ("8", "2 of the 3 pods of its group are given a node: 0/4 nodes are available"),
+    ],
+)
+def test_a_group_needs_nodes_for_all_its_pods_at_a_time(most: str, said: str):
+    pool = POOL.replace('nvidia.com/gpu: "4"', f'nvidia.com/gpu: "{most}"')
+    pool = pool.replace("values: [l4]}", f"values: [l4]}}\n        {LARGE}")
+    report = verified(pool=pool, team=TEAM.replace('"2"', '"12"'), work=GROUP)
+    found = [message for check, _, message in scheduling(report) if check == "SCH001"]
+    assert [one[: len(said)] for one in found] == ([said] if said else [])
+    assert passed(report)["SCH001"] == (0 if said else 3)

@@ -64,6 +64,13 @@ def pods(resource: Resource) -> Iterator[tuple[str, Mapping[str, Any]]]:
             yield pointer, _pod(resource, metadata, _with_claims(template["spec"], resource))
 
 
+def group(resource: Resource) -> list[Mapping[str, Any]]:
+    """All pods of one group of a LeaderWorkerSet: the leader, and workers up to its size."""
+    made = [pod for _, pod in pods(resource)]
+    size = _at(resource.body, "/spec/leaderWorkerTemplate/size")
+    return [*made[:1], *made[-1:] * ((size if isinstance(size, int) else 1) - 1)]
+
+
 def _at(body: Any, pointer: str) -> Any:
     for step in pointer.split("/")[1:]:
         body = body.get(step) if isinstance(body, Mapping) else None

@@ -25,6 +25,7 @@ _SIZE = {"cpu": "64", "memory": "512Gi", "pods": "110", "ephemeral-storage": "80
 """So large that only taints, labels and accelerators decide."""
 
 _PRESENT = {"key": ACCELERATOR, "value": "present", "effect": "NoSchedule"}
+_MOST = "cluster.x-k8s.io/cluster-api-autoscaler-node-group-max-size"
 _CAPACITY = "capacity.cluster-autoscaler.kubernetes.io/"
 
 
@@ -44,6 +45,8 @@ class Pool:
     devices: int = 0
     """On each node, published by a DRA driver."""
     nodes: int = 1
+    most: int = 0
+    """How many nodes it may have; 0 where it does not say."""
 
 
 def pools(resources: Iterable[Resource]) -> tuple[Pool, ...]:
@@ -147,8 +150,16 @@ def _karpenter(
     for pools_of, capacity in overlays:
         for resource, number in capacity.items():
             if name in pools_of and resource.startswith("nvidia.com/"):
-                return Pool(name, labels, taints, int(number), resource, model)
-    return Pool(name, labels, taints, accelerators, model=model)
+                most = _most(body, resource, int(number))
+                return Pool(name, labels, taints, int(number), resource, model, most=most)
+    most = _most(body, ACCELERATOR, accelerators)
+    return Pool(name, labels, taints, accelerators, model=model, most=most)
+
+
+def _most(body: Mapping[str, Any], resource: str, each: int) -> int:
+    """How many nodes with so many accelerators each a Karpenter pool may have."""
+    limit = str((body["spec"].get("limits") or {}).get(resource, ""))
+    return int(limit) // each if limit.isdecimal() and each else 0
 
 
 def _compute_class(name: str, body: Mapping[str, Any]) -> Pool:
@@ -194,6 +205,7 @@ def _machine_deployment(name: str, body: Mapping[str, Any]) -> Pool:
         accelerators=0 if by_driver else count,
         resource=str(annotations.get(_CAPACITY + "gpu-type", ACCELERATOR)),
         devices=count if by_driver else 0,
+        most=int(annotations.get(_MOST, 0)),
     )
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -35,28 +36,57 @@ _NO_POOL = "no node pool with accelerators is declared"
 
 
 def _land(scene: Scene) -> Iterator[Said]:
-    """Put one pod of each workload with accelerators on nodes of all declared pools."""
+    """Put one pod of each workload with accelerators, or one group, on nodes of all pools."""
     declared = pools(scene.resources)
-    asking = [(resource, pod) for resource, pod in _workloads(scene) if _asks(pod)]
+    asking = [
+        (resource, pods)
+        for resource in scene.resources
+        for pods in _at_a_time(resource)
+        if any(map(_asks, pods))
+    ]
     if not asking:
         return
+    number = sum(len(pods) for _, pods in asking)
     if not declared:
-        yield Skipped("workloads with accelerators", _NO_POOL, len(asking))
+        yield Skipped("workloads with accelerators", _NO_POOL, number)
         return
-    with _furnished(scene.client, (*declared, _GENERAL)):
-        for resource, pod in asking:
+    nodes = max(len(pods) for _, pods in asking)
+    wide = [replace(pool, nodes=min(nodes, pool.most or nodes)) for pool in declared]
+    with _furnished(scene.client, (*wide, _GENERAL)):
+        for resource, pods in asking:
             if _QUEUE in (resource.body["metadata"].get("labels") or {}):
                 yield Skipped("workloads that wait in a queue", "Kueue does not run here")
-                continue
-            match _placed(scene, resource, pod):
-                case Placed(pool) if pool in {p.name for p in declared if _has(p)}:
-                    yield Passed()
-                case Placed(pool):
-                    yield Broken(resource, f"its pod lands on {pool}, which has no accelerator")
-                case Pending(reason):
-                    yield Broken(resource, f"its pod is never given a node: {reason}")
-                case Denied(reason):
-                    yield Skipped("workloads with accelerators", f"not let in: {reason[:160]}")
+            else:
+                yield _landed(scene, resource, pods, {p.name for p in declared if _has(p)})
+
+
+def _at_a_time(resource: Resource) -> Iterator[Sequence[Mapping[str, Any]]]:
+    """The pods of a workload that are useless without each other, or each by itself."""
+    if resource.id.kind == "LeaderWorkerSet":
+        yield pod_templates.group(resource)
+    else:
+        yield from ([pod] for _, pod in pod_templates.pods(resource))
+
+
+def _landed(
+    scene: Scene, resource: Resource, pods: Sequence[Mapping[str, Any]], having: Collection[str]
+) -> Said:
+    where = resource.id.namespace or "default"
+    found = [placement.place(scene.client, where, _without_claims(pod)) for pod in pods]
+    for one in found:
+        placement.take_away(scene.client, where, one)
+    for number, one in enumerate(found):
+        match one:
+            case Placed(pool) if pool not in having:
+                return Broken(resource, f"its pod lands on {pool}, which has no accelerator")
+            case Pending(reason) if len(pods) > 1:
+                said = f"{number} of the {len(pods)} pods of its group are given a node"
+                return Broken(resource, f"{said}: {reason}")
+            case Pending(reason):
+                return Broken(resource, f"its pod is never given a node: {reason}")
+            case Denied(reason):
+                return Skipped("workloads with accelerators", f"not let in: {reason[:160]}")
+    return Passed(len(pods))
 
 
 def _keep_off(scene: Scene) -> Iterator[Said]:
@@ -174,12 +204,15 @@ def _asks(pod: Mapping[str, Any]) -> bool:
 
 def _placed(scene: Scene, resource: Resource, pod: Mapping[str, Any]) -> Placement:
     """Place one pod of a workload, and take it away again."""
-    spec = dict(pod["spec"])
-    spec["volumes"] = [_without_claim(volume) for volume in spec.get("volumes") or ()]
     where = resource.id.namespace or "default"
-    found = placement.place(scene.client, where, {**pod, "spec": spec})
+    found = placement.place(scene.client, where, _without_claims(pod))
     placement.take_away(scene.client, where, found)
     return found
+
+
+def _without_claims(pod: Mapping[str, Any]) -> Mapping[str, Any]:
+    volumes = [_without_claim(volume) for volume in pod["spec"].get("volumes") or ()]
+    return {**pod, "spec": {**pod["spec"], "volumes": volumes}}
 
 
 def _without_claim(volume: Mapping[str, Any]) -> Mapping[str, Any]:
