@@ -140,11 +140,14 @@ def on_nodes(place: str, **model: Any) -> dict[str, Any]:
     return given | {"clusters": [cluster | disk[place]]}
 
 
-@pytest.mark.parametrize(("place", "engine"), [("capi", "flux"), ("eks", "argocd")])
+@pytest.mark.parametrize(
+    ("place", "engine", "serving"),
+    [("capi", "flux", "kserve"), ("eks", "argocd", "deployment")],
+)
 def test_each_node_has_a_filler_and_no_pod_of_a_team_mounts_the_node(
-    place: str, engine: str, tmp_path: Path
+    place: str, engine: str, serving: str, tmp_path: Path
 ) -> None:
-    tree = render(tmp_path, engine=engine, **on_nodes(place))
+    tree = render(tmp_path, engine=engine, **on_nodes(place, serving=serving))
 
     report = checks.run(loaded(tree))
     assert [str(finding) for finding in report.at_least(Severity.LOW)] == []
@@ -159,7 +162,9 @@ def test_each_node_has_a_filler_and_no_pod_of_a_team_mounts_the_node(
     assert volume["spec"]["claimRef"] == held
     [disk] = makes["spec"]["template"]["spec"]["volumes"]
     assert volume["spec"]["local"]["path"] == f"{disk['hostPath']['path']}/qwen3-8b"
-    of_team = [pod for pod in map(str, found(tree, "Deployment")) if "qwen3-8b" in pod]
+    servers = [*found(tree, "Deployment"), *found(tree, "InferenceService")]
+    of_team = [pod for pod in map(str, servers) if "qwen3-8b" in pod]
+    assert of_team
     assert not [pod for pod in (*of_team, str(fills)) if "hostPath" in pod]
     nodes = {one["metadata"]["name"]: one["spec"] for one in found(tree, "EC2NodeClass")}
     assert place != "eks" or nodes["gpu"]["instanceStorePolicy"] == "RAID0"

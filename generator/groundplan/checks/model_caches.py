@@ -6,10 +6,11 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from groundplan.checks import Check
-from groundplan.checks._objects import PodOf, Rule, objects, pods
+from groundplan.checks._objects import PodOf, Rule, objects, pods, tolerated
 from groundplan.costs import quantity
 from groundplan.findings import Outcome, Passed, Severity
 from groundplan.posture.pod_security_checks import items, mapping
+from groundplan.verify.pools import pools
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 _GROUP = "serving.kserve.io"
 _PINNED = re.compile(r"hf://[^@:]+/[^@:]+:[0-9a-f]{40}|(?!hf:).*@sha256:[0-9a-f]{64}")
+_MUTATES = frozenset(("ClusterPolicy", "MutatingAdmissionPolicy", "MutatingPolicy"))
 _FILL = frozenset(("Job", "DaemonSet"))
 _AGENT = "kserve-localmodelnode-agent"
 
@@ -128,6 +130,45 @@ def _found(repository: Repository) -> Iterator[Outcome]:
             )
 
 
+def _reached(repository: Repository) -> Iterator[Outcome]:
+    """Find node groups of KServe whose nodes keep away the Jobs that fetch models onto them."""
+    every = list(objects(repository))
+    added = any(one.id.kind in _MUTATES and "tolerations" in str(one.body) for one in every)
+    known = pools(every)
+    for group in every:
+        if (group.id.group, group.id.kind) != (_GROUP, "LocalModelNodeGroup"):
+            continue
+        kept = sorted(
+            f"{taint.get('key')} of {pool.name}"
+            for pool in known
+            if _selected(mapping(group.body, "spec", "persistentVolumeSpec"), pool.labels)
+            for taint in pool.taints
+            if not tolerated(taint, ())
+        )
+        if added or not kept or "olerations" in str(mapping(group.body, "spec")):
+            yield Passed()
+        else:
+            yield REACHED.fail(
+                f"{group.id} is for nodes with a taint ({', '.join(kept)}) that no Job which "
+                "fetches a model tolerates",
+                repository.locate(group.origin, "/spec/persistentVolumeSpec/nodeAffinity"),
+                group.id,
+            )
+
+
+def _selected(volume: Mapping[str, Any], labels: Mapping[str, str]) -> bool:
+    """Whether a volume is for nodes with these labels, by a term that names some of them."""
+    terms = items(mapping(volume, "nodeAffinity", "required"), "nodeSelectorTerms")
+    return any(
+        all(
+            one.get("operator") == "In" and labels.get(str(one.get("key"))) in items(one, "values")
+            for one in map(mapping, said)
+        )
+        for said in (items(mapping(term), "matchExpressions") for term in terms)
+        if said
+    )
+
+
 GATED = Check(
     "MOD004",
     "No server starts on a half-filled volume",
@@ -149,6 +190,13 @@ FOUND = Check(
     "Give persistentVolumeSpec.local.path and the agent's hostPath the same folder.",
     _found,
 )
+REACHED = Check(
+    "MOD008",
+    "KServe's Jobs reach the nodes that models are fetched onto",
+    Severity.HIGH,
+    "Have an admission policy add the toleration to the Jobs' pods, or take the taint away.",
+    _reached,
+)
 SPLIT = Rule(
     "MOD005",
     "Volumes and claims of a node group fit each other",
@@ -157,4 +205,4 @@ SPLIT = Rule(
     {(_GROUP, "LocalModelNodeGroup")},
     _split,
 )
-CHECKS = (GATED, GROUPED, FOUND, SPLIT.check())
+CHECKS = (GATED, GROUPED, FOUND, REACHED, SPLIT.check())
