@@ -166,6 +166,9 @@ def test_each_node_has_a_filler_and_no_pod_of_a_team_mounts_the_node(
     of_team = [pod for pod in map(str, servers) if "qwen3-8b" in pod]
     assert of_team
     assert not [pod for pod in (*of_team, str(fills)) if "hostPath" in pod]
+    waits = {k["metadata"]["name"]: k["spec"] for k in found(tree, "Kustomization") if "spec" in k}
+    assert engine != "flux" or waits["model-qwen3-8b-cache"]["wait"] is False
+    assert "sync-wave" not in str(parsed(tree, "models/qwen3-8b/cache/kustomization.yaml"))
     nodes = {one["metadata"]["name"]: one["spec"] for one in found(tree, "EC2NodeClass")}
     assert place != "eks" or nodes["gpu"]["instanceStorePolicy"] == "RAID0"
 
@@ -344,6 +347,37 @@ def test_a_rule_decides_how_weights_come_to_the_servers(
     assert asked - {None} <= classes
     report = checks.run(loaded(tree))
     assert [str(finding) for finding in report.at_least(Severity.LOW)] == []
+
+
+@pytest.mark.parametrize(
+    ("tier", "place", "model", "style"),
+    [
+        ("small", "gke", {"size_gib": 60}, "volume"),
+        ("growing", "gke", {"size_gib": 60}, "snapshot"),
+        ("small", "capi", {"replicas": 2}, "shared"),
+        ("growing", "capi", {"replicas": 2}, "node"),
+        ("enterprise", "capi", {"replicas": 2}, "node"),
+        ("enterprise", "capi", {}, "volume"),
+        ("enterprise", "capi", {"source": IMAGE, "replicas": 2}, "image"),
+    ],
+)
+def test_the_tier_takes_part_in_the_rule(
+    tier: str, place: str, model: dict[str, Any], style: str, tmp_path: Path
+) -> None:
+    """A small platform has the simplest that works."""
+    pool = {"accelerator": "h100", "most": 2}
+    given = answers(place, model, pool=pool, teams=[TEAM | {"gpus": "2"}], tier=tier)
+    [cluster] = given["clusters"]
+    disk = {"weights_disk": "/mnt/nvme"} if place == "capi" else {}
+    tree = render(tmp_path, **given | {"clusters": [cluster | disk]})
+
+    [[listed]] = [parsed(tree, "models/catalog.yaml")]
+    assert listed["models"][0]["cache"]["style"] == style
+    sized = given["models"][0]
+    offers = KNOWN.places[place]["weights"]
+    caches = {**KNOWN.caches, "tier": tier}
+    count = sized.get("replicas", 1)
+    assert style_of(sized, sized.get("size_gib", 16), count, offers, caches) == style
 
 
 def test_another_revision_is_another_volume_and_another_job(tmp_path: Path) -> None:

@@ -128,6 +128,8 @@ def pod(wanted: dict[str, Any]) -> dict[str, Any]:
         spec["containers"][0]["resources"]["claims"] = [{"name": "gpu"}]
     if "name" in wanted:
         body["metadata"]["name"] = wanted["name"]
+    if "fetches" in wanted:
+        body["metadata"]["labels"] = {"groundplan.dev/fetches": wanted["fetches"]}
     if "runtime" in wanted:
         spec["runtimeClassName"] = wanted["runtime"]
     return body
