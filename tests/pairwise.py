@@ -63,7 +63,7 @@ def cover(labels: Mapping[str, Sequence[str]], faults: Callable[[Row], int]) -> 
         questions = [*labels.items()]
         orders = [questions[n:] + questions[:n] for n in range(0, len(questions), 4)]
         full = [_fuller(row, dict(seed), order, faults, missing) for order in orders]
-        rows.append(max(full, key=lambda one: _gain(one, missing)))
+        rows.append(max(full, key=lambda one: sum(pair in missing for pair in pairs(one))))
         for pair in pairs(rows[-1]):
             missing.pop(pair, None)
     return Cover(tuple(rows), frozenset(refused))
@@ -102,12 +102,17 @@ def _fuller(
     for question, these in (*order, *order):
         if question not in fixed:
             others = [{**row, question: label} for label in these]
-            gains = [(_gain(one, missing), one) for one in others]
-            least = _gain(row, missing)
+            gains = [(_gain(one, missing, question), one) for one in others]
+            least = _gain(row, missing, question)
             ranked = sorted((g for g in gains if g[0] > least), key=itemgetter(0), reverse=True)
             row = next((one for _, one in ranked if not faults(one)), row)
     return row
 
 
-def _gain(row: Row, missing: Collection[Pair]) -> int:
-    return sum(pair in missing for pair in pairs(row))
+def _gain(row: Row, missing: Collection[Pair], question: str) -> int:
+    """How many missing pairs one question's answer brings; those of the others stay as they are."""
+    choices = [*row.items()]
+    place = [*row].index(question)
+    own = choices[place]
+    before = sum((other, own) in missing for other in choices[:place])
+    return before + sum((own, other) in missing for other in choices[place + 1 :])

@@ -129,8 +129,9 @@ def faults(row: Row) -> int:
 def covered() -> Cover:
     with pytest.MonkeyPatch.context() as patch:
         # The template is read once, not for each of some ten thousand rows.
-        for module, name in ((asking, "questions"), (asking, "practices"), (places, "read")):
-            patch.setattr(module, name, cache(getattr(module, name)))
+        for name in ("questions", "practices", "hardware"):
+            patch.setattr(asking, name, cache(getattr(asking, name)))
+        patch.setattr(places, "read", cache(places.read))
         return cover({question: tuple(those) for question, those in values().items()}, faults)
 
 
