@@ -76,7 +76,9 @@ def tests(session: nox.Session) -> None:
     install(session, "test")
     fetch_schemas(session)
     add_promtool(session)
-    words = ("-n", "2", "-m", "not cluster and not kind", *session.posargs)
+    # Neighbours stay together, as they ask for the same rendered repositories.
+    shared = ("-n", "2", "--dist", "worksteal")
+    words = (*shared, "-m", "not cluster and not kind", *session.posargs)
     session.run("pytest", *words, env={"GROUNDPLAN_BUILD": "1"})
 
 
@@ -93,7 +95,9 @@ def verify(session: nox.Session) -> None:
     """What only a real API server can say; builds one from Go modules where none is found."""
     install(session, "test")
     add_redis(session)
-    session.run("pytest", "-m", "cluster", *session.posargs, env={"GROUNDPLAN_BUILD": "1"})
+    # A file has its servers to itself, and would start them again in another process.
+    words = ("-n", "2", "--dist", "loadfile", "-m", "cluster", *session.posargs)
+    session.run("pytest", *words, env={"GROUNDPLAN_BUILD": "1"})
 
 
 @nox.session

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from contextlib import suppress
 from functools import cached_property
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
@@ -41,12 +43,17 @@ class Mirror:
     @cached_property
     def fingerprint(self) -> str:
         """Changes when a file of the folder is added, removed or changed."""
-        state = sha256()
-        for file in sorted(self.path.rglob("*")):
-            if file.is_file():
-                status = file.stat()
-                name = file.relative_to(self.path).as_posix()
-                state.update(f"{name}\0{status.st_size}\0{status.st_mtime_ns}\n".encode())
+        state, root = sha256(), str(self.path)
+        # Every command that opens a store asks; a path object for each file would take longer
+        # than all the rest.
+        for folder, within, names in os.walk(root):
+            within.sort()
+            for name in sorted(names):
+                file = f"{folder}/{name}"
+                with suppress(FileNotFoundError):
+                    status = os.stat(file)  # noqa: PTH116
+                    said = f"{file.removeprefix(root)}\0{status.st_size}\0{status.st_mtime_ns}\n"
+                    state.update(said.encode())
         return state.hexdigest()[:16]
 
     @cached_property

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -84,14 +85,67 @@ class _Crd(NamedTuple):
     source: Provenance
 
 
+class _Packed:
+    """The kinds of the packs, whatever a repository brings besides."""
+
+    def __init__(self, core: Pack | Missing, crds: Sequence[Pack]) -> None:
+        self.core = core
+        self.crds = tuple(crds)
+        self._compiled: dict[KindId, Schema | Missing] = {}
+
+    @cached_property
+    def core_index(self) -> dict[KindId, tuple[bool, str]]:
+        if isinstance(self.core, Missing):
+            return {}
+        return {KindId(g, v, k): (n, d) for g, v, k, n, d in self.core.index["kinds"]}
+
+    @cached_property
+    def _definitions(self) -> Mapping[str, Any]:
+        definitions: Mapping[str, Any] = (
+            {} if isinstance(self.core, Missing) else self.core.read("definitions.json")
+        )
+        return definitions
+
+    @cached_property
+    def crd_index(self) -> dict[tuple[str, str], _Crd]:
+        lines: dict[tuple[str, str], _Crd] = {}
+        for pack in self.crds:
+            listed = map(Provenance.from_data, pack.index["components"])
+            components = {one.component: one for one in listed}
+            for group, kind, namespaced, served, component in pack.index["kinds"]:
+                line = _Crd(pack, namespaced, tuple(served), components[component])
+                lines.setdefault((group, kind), line)
+        return lines
+
+    def lookup(self, id: KindId) -> Schema | Missing | None:
+        """Return the schema of a kind, why it cannot be had, or None when no pack knows it."""
+        if id not in self._compiled and (found := self._read(id)) is not None:
+            self._compiled[id] = found
+        return self._compiled.get(id)
+
+    def _read(self, id: KindId) -> Schema | Missing | None:
+        if id in self.core_index and isinstance(self.core, Pack):
+            namespaced, name = self.core_index[id]
+            document = core.schema(self._definitions, name)
+            source = Provenance.from_data(self.core.index["provenance"])
+            return _schema(id, namespaced, source, document)
+        line = self.crd_index.get((id.group, id.kind))
+        if line is None:
+            return None
+        if id.version not in line.served:
+            by = f"{line.source.component} {line.source.version}"
+            return _not_served(id, line.served, by)
+        document = line.pack.read(schema_name(id.group, id.version, id.kind))
+        return _schema(id, line.namespaced, line.source, document)
+
+
 class SchemaStore:
     """Schemas of one Kubernetes version and of the CRDs beside it."""
 
     def __init__(self, kubernetes: str, core: Pack | Missing, crds: Sequence[Pack]) -> None:
         self.kubernetes = kubernetes
         """The minor version, such as 1.37."""
-        self._core = core
-        self._crds = tuple(crds)
+        self._packed = _Packed(core, crds)
         self._extra: dict[tuple[str, str], tuple[crd.Definition, Provenance]] = {}
         self._unreadable: dict[tuple[str, str], Missing] = {}
         self._found: dict[KindId, Schema | Missing] = {}
@@ -114,7 +168,8 @@ class SchemaStore:
         self, manifests: Iterable[Mapping[str, Any]], source: str = "this repository"
     ) -> SchemaStore:
         """Return a store that also knows these CRDs, which win over those it already has."""
-        store = SchemaStore(self.kubernetes, self._core, self._crds)
+        store = copy(self)
+        store._found = {}
         store._extra = dict(self._extra)
         store._unreadable = dict(self._unreadable)
         for manifest in manifests:
@@ -161,7 +216,7 @@ class SchemaStore:
             return extra[0].manifest
         if unreadable := self._unreadable.get((group, kind)):
             return unreadable
-        if line := self._crd_index.get((group, kind)):
+        if line := self._packed.crd_index.get((group, kind)):
             manifest: Mapping[str, Any] = line.pack.read(manifest_name(group, kind))
             return manifest
         return self._unknown(KindId(group, "", kind))
@@ -170,19 +225,19 @@ class SchemaStore:
         """Return every kind that has a schema, sorted."""
         own = {
             KindId(group, version, kind)
-            for (group, kind), line in self._crd_index.items()
+            for (group, kind), line in self._packed.crd_index.items()
             for version in line.served
         }
         extra = {KindId(g, v, k) for (g, k), (d, _) in self._extra.items() for v in d.served}
-        return tuple(sorted({*self._core_index, *own, *extra}))
+        return tuple(sorted({*self._packed.core_index, *own, *extra}))
 
     @property
     def provenance(self) -> tuple[Provenance, ...]:
         """Where everything came from."""
         found = []
-        if isinstance(self._core, Pack):
-            found.append(Provenance.from_data(self._core.index["provenance"]))
-        found.extend(dict.fromkeys(line.source for line in self._crd_index.values()))
+        if isinstance(self._packed.core, Pack):
+            found.append(Provenance.from_data(self._packed.core.index["provenance"]))
+        found.extend(dict.fromkeys(line.source for line in self._packed.crd_index.values()))
         found.extend(source for _, source in self._extra.values())
         return tuple(sorted(found, key=lambda one: one.component))
 
@@ -190,37 +245,13 @@ class SchemaStore:
     def left_out(self) -> tuple[LeftOut, ...]:
         """What could not be had when the packs were made."""
         out = []
-        if isinstance(self._core, Missing):
-            out.append(LeftOut("kubernetes", self._core.reason))
+        if isinstance(self._packed.core, Missing):
+            out.append(LeftOut("kubernetes", self._packed.core.reason))
         had = {one.component for one in self.provenance}
-        lines = [line for pack in self._crds for line in pack.index["left_out"]]
+        lines = [line for pack in self._packed.crds for line in pack.index["left_out"]]
         listed = (LeftOut(name, reason, tuple(kinds)) for name, reason, kinds in lines)
         out.extend(one for one in dict.fromkeys(listed) if one.component not in had)
         return tuple(out)
-
-    @cached_property
-    def _core_index(self) -> dict[KindId, tuple[bool, str]]:
-        if isinstance(self._core, Missing):
-            return {}
-        return {KindId(g, v, k): (n, d) for g, v, k, n, d in self._core.index["kinds"]}
-
-    @cached_property
-    def _core_definitions(self) -> Mapping[str, Any]:
-        definitions: Mapping[str, Any] = (
-            {} if isinstance(self._core, Missing) else self._core.read("definitions.json")
-        )
-        return definitions
-
-    @cached_property
-    def _crd_index(self) -> dict[tuple[str, str], _Crd]:
-        lines: dict[tuple[str, str], _Crd] = {}
-        for pack in self._crds:
-            listed = map(Provenance.from_data, pack.index["components"])
-            components = {one.component: one for one in listed}
-            for group, kind, namespaced, served, component in pack.index["kinds"]:
-                line = _Crd(pack, namespaced, tuple(served), components[component])
-                lines.setdefault((group, kind), line)
-        return lines
 
     def _lookup(self, id: KindId) -> Schema | Missing:
         if extra := self._extra.get((id.group, id.kind)):
@@ -229,30 +260,18 @@ class SchemaStore:
                 if version == id.version:
                     return _schema(id, definition.namespaced, source, document)
             return _not_served(id, definition.served, source.source)
-        if id in self._core_index and isinstance(self._core, Pack):
-            namespaced, name = self._core_index[id]
-            document = core.schema(self._core_definitions, name)
-            source = Provenance.from_data(self._core.index["provenance"])
-            return _schema(id, namespaced, source, document)
-        line = self._crd_index.get((id.group, id.kind))
-        if line is None:
-            return self._unknown(id)
-        if id.version not in line.served:
-            by = f"{line.source.component} {line.source.version}"
-            return _not_served(id, line.served, by)
-        document = line.pack.read(schema_name(id.group, id.version, id.kind))
-        return _schema(id, line.namespaced, line.source, document)
+        return self._packed.lookup(id) or self._unknown(id)
 
     def _unknown(self, id: KindId) -> Missing:
         """Say why a kind has no schema."""
-        known = [one for one in self._core_index if one.group == id.group]
+        known = [one for one in self._packed.core_index if one.group == id.group]
         if not known and not _is_builtin(id.group):
             for left in self.left_out:
                 if f"{id.group}/{id.kind}" in left.kinds:
                     return Missing(f"{id.kind} belongs to {left.component}: {left.reason}; {HINT}")
             return Missing(f"no schema of {id.kind} in {id.group} is stored; {HINT}")
-        if isinstance(self._core, Missing):
-            return self._core
+        if isinstance(self._packed.core, Missing):
+            return self._packed.core
         if served := [one.version for one in known if one.kind == id.kind]:
             return _not_served(id, served, f"Kubernetes {self.kubernetes}")
         hint = did_you_mean(id.kind, {one.kind for one in known})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 MIRROR_VARIABLE = "GROUNDPLAN_UPSTREAM"
 """Environment variable that names a mirror folder."""
 
+_State = tuple[int, int, int]
 _CRDS = "crds.zip"
 _CHARTS = "charts.zip"
 
@@ -32,8 +34,9 @@ def default_store(kubernetes: str, mirror: Path | None = None) -> SchemaStore:
         UsageError: `schemas.no-mirror` or `schemas.bad-mirror`.
         NotEvaluatedError: `schemas.unreadable-store`.
     """
-    crds = _packs(_CRDS, mirror)
-    return SchemaStore.open(kubernetes, core=_kubernetes(kubernetes), crds=crds)
+    core, crds = _kubernetes(kubernetes), _packs(_CRDS, mirror)
+    files = [*crds, *([core] if isinstance(core, Path) else [])]
+    return _schemas(kubernetes, core, tuple(crds), tuple(map(_state, files)))
 
 
 def default_charts(mirror: Path | None = None) -> ChartStore:
@@ -43,7 +46,36 @@ def default_charts(mirror: Path | None = None) -> ChartStore:
         UsageError: `schemas.no-mirror` or `schemas.bad-mirror`.
         NotEvaluatedError: `schemas.unreadable-store`.
     """
-    return ChartStore.open(_packs(_CHARTS, mirror))
+    packs = _packs(_CHARTS, mirror)
+    return _charts(tuple(packs), tuple(map(_state, packs)))
+
+
+@lru_cache(maxsize=4)
+def _schemas(
+    kubernetes: str,
+    core: Path | Missing,
+    crds: tuple[Path, ...],
+    _states: tuple[_State | None, ...],
+) -> SchemaStore:
+    """Open a store once for all repositories that a command looks at.
+
+    It compiles what it is asked for, and keeps that.
+    """
+    return SchemaStore.open(kubernetes, core=core, crds=crds)
+
+
+@lru_cache(maxsize=4)
+def _charts(packs: tuple[Path, ...], _states: tuple[_State | None, ...]) -> ChartStore:
+    return ChartStore.open(packs)
+
+
+def _state(pack: Path) -> _State | None:
+    """What changes when a pack is written anew."""
+    try:
+        status = pack.stat()
+    except OSError:
+        return None
+    return status.st_ino, status.st_size, status.st_mtime_ns
 
 
 def mirror_folder(given: Path | None = None) -> Path | None:

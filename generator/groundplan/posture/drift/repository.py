@@ -16,6 +16,7 @@ from groundplan.posture.owners import CODEOWNERS
 if TYPE_CHECKING:
     from datetime import date
 
+    from groundplan.posture.comparison import Known
     from groundplan.tree import Tree
 
 
@@ -55,9 +56,10 @@ def drift(head: Tree, agreed: Tree, path: str, today: date) -> Drift:
             where=path,
             fix="write one with `groundplan posture drift --write-baseline`, and commit it",
         )
-    asked = Side.of(agreed)
+    parsed: Known = {}
+    asked = Side.of(agreed, parsed)
     remembered = baseline.read(agreed.files[path], path, asked)
-    found = compare(remembered, projected(Side.of(head)))
+    found = compare(remembered, projected(Side.of(head, parsed)))
     known, faults = approvals.read(agreed.files)
     judged = judge(found, known, today)
     return replace(judged, faults=faults, pending=_pending(head, agreed, path))

@@ -28,7 +28,7 @@ class Need(NamedTuple):
 
     def met(self, atom: Atom) -> bool:
         """Whether an atom allows it, at least for one name."""
-        if not atom.resource or not ({atom.verb, "*"} & self.verbs or atom.verb == "*"):
+        if not atom.resource or (atom.verb != "*" and atom.verb not in self.verbs):
             return False
         if atom.group != "*" and atom.group not in self.groups:
             return False
