@@ -111,7 +111,7 @@ def _build(tag: str, kubernetes: str, progress: Progress) -> None:
     programs = {name: program(name) for name in (*ON_NODE, *_IMAGES)}
     if not docker.has_image(BASE):
         progress("getting Debian's packages")
-        _import_debian()
+        import_debian(BASE, PACKAGES)
     with tempfile.TemporaryDirectory(prefix="groundplan-node-") as name:
         scratch = Path(name)
         programs["pause"] = _pause(scratch)
@@ -174,8 +174,13 @@ def _kinds_own_files() -> Path:
     return Path(json.loads(command.run().text)["Dir"]) / "images" / "base" / "files"
 
 
-def _import_debian() -> None:
-    """Make a small Debian tree an image.
+def import_debian(tag: str, packages: tuple[str, ...], *changes: str) -> None:
+    """Make a small Debian tree with some packages an image.
+
+    Args:
+        tag: What the image is called.
+        packages: Beside the most essential ones.
+        changes: Lines of a Dockerfile that it gets, too.
 
     Raises:
         ToolError: `nodeimage.debootstrap` where that program is missing.
@@ -189,9 +194,10 @@ def _import_debian() -> None:
         )
     with tempfile.TemporaryDirectory(prefix="groundplan-debian-") as name:
         root = Path(name) / "root"
-        included = f"--include={','.join(PACKAGES)}"
+        included = f"--include={','.join(packages)}"
         argv = (str(debootstrap), "--variant=minbase", included, SUITE, str(root), _MIRROR)
         Command(argv, timeout=_BUILD_TIMEOUT, fix="run as root").run()
         archive = Path(name) / "root.tar"
         Command(("tar", "-C", str(root), "-cf", str(archive), "."), timeout=300).run()
-        docker.docker("import", str(archive), BASE, timeout=300)
+        given = [word for change in changes for word in ("--change", change)]
+        docker.docker("import", *given, str(archive), tag, timeout=300)
