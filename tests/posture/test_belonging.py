@@ -95,3 +95,97 @@ def test_a_service_of_kubernetes_is_inside_of_the_cluster(
     namespace: str, name: str, spec: dict[str, Any], expected: str
 ) -> None:
     assert whose({**body("Service", name, namespace), "spec": spec}) == [expected]
+
+
+JOINING = {"kind": "Group", "name": "system:bootstrappers:kubeadm:default-node-token"}
+READS = {"apiGroups": [""], "resources": ["configmaps"], "verbs": ["get"]}
+PROXY = READS | {"resourceNames": ["kube-proxy"]}
+
+
+def rbac(kind: str, name: str, namespace: str = "", **said: Any) -> dict[str, Any]:
+    metadata = {"name": name, **({"namespace": namespace} if namespace else {})}
+    return {
+        "apiVersion": "rbac.authorization.k8s.io/v1",
+        "kind": kind,
+        "metadata": metadata,
+        **said,
+    }
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        (
+            rbac(
+                "ClusterRoleBinding",
+                "kubeadm:kubelet-bootstrap",
+                roleRef={"kind": "ClusterRole", "name": "system:node-bootstrapper"},
+                subjects=[JOINING],
+            ),
+            KUBERNETES,
+        ),
+        (
+            rbac(
+                "ClusterRoleBinding",
+                "kubeadm:kubelet-bootstrap",
+                roleRef={"kind": "ClusterRole", "name": "cluster-admin"},
+                subjects=[JOINING],
+            ),
+            "",
+        ),
+        (
+            rbac(
+                "ClusterRoleBinding",
+                "kubeadm:cluster-admins",
+                roleRef={"kind": "ClusterRole", "name": "cluster-admin"},
+                subjects=[{"kind": "Group", "name": "kubeadm:cluster-admins"}, JOINING],
+            ),
+            "",
+        ),
+        (
+            rbac(
+                "ClusterRoleBinding",
+                "kubeadm:more",
+                roleRef={"kind": "ClusterRole", "name": "view"},
+                subjects=[JOINING],
+            ),
+            "",
+        ),
+        (
+            rbac(
+                "Role",
+                "kube-proxy",
+                "kube-system",
+                rules=[READS | {"resourceNames": ["kube-proxy"]}],
+            ),
+            KUBERNETES,
+        ),
+        (rbac("Role", "kube-proxy", "kube-system", rules=[READS]), ""),
+        (
+            rbac("Role", "kube-proxy", "shop", rules=[PROXY]),
+            "",
+        ),
+        (
+            rbac(
+                "RoleBinding",
+                "kube-proxy",
+                "kube-system",
+                roleRef={"kind": "Role", "name": "kube-proxy"},
+                subjects=[JOINING],
+            ),
+            KUBERNETES,
+        ),
+        (
+            rbac(
+                "RoleBinding",
+                "kube-proxy",
+                "kube-system",
+                roleRef={"kind": "ClusterRole", "name": "kube-proxy"},
+                subjects=[JOINING],
+            ),
+            "",
+        ),
+    ],
+)
+def test_what_kubeadm_grants_is_its_own_unchanged(said: dict[str, Any], expected: str) -> None:
+    assert whose(said) == [expected]

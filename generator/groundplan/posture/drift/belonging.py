@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any
 
+from groundplan.posture.drift import kubeadm
 from groundplan.posture.drift.live import PUBLISHING
 from groundplan.posture.network.doors import GATEWAY_API, ROUTES
 from groundplan.posture.pod_security_checks import items, mapping
@@ -73,7 +74,8 @@ class Belonging:
             mapping(owner).get("controller") is True for owner in _owners(resource)
         ):
             return CONTROLLERS
-        if _is_of_kubernetes(resource):
+        granted = resource.id.group == GROUP and kubeadm.brings(resource)
+        if granted or _is_of_kubernetes(resource):
             return KUBERNETES
         released = _release(resource, self.cluster)
         return released or (self._made(resource, above) if resource.id.kind in _MAKEABLE else "")
