@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
 from groundplan.checks import Check
@@ -52,28 +51,32 @@ def _normal(url: object) -> str:
 
 
 def _projects(repository: Repository) -> Iterator[Outcome]:
-    """Find projects of Argo CD that may read unverified what another one reads verified."""
-    projects = [
-        resource
-        for resource in objects(repository)
-        if (resource.id.group, resource.id.kind) == ("argoproj.io", "AppProject")
-    ]
-    asked = {resource.id.key: set(_asked(resource)) for resource in projects}
+    """Find projects of Argo CD that read unverified what another one reads verified."""
+    argo = [resource for resource in objects(repository) if resource.id.group == "argoproj.io"]
+    projects = {r.id.key: r for r in argo if r.id.kind == "AppProject"}
+    read = {key: set(_named(project)) for key, project in projects.items()}
+    for resource in argo:
+        spec = mapping(resource.body, "spec")
+        key = ("argoproj.io", "AppProject", resource.id.namespace, str(spec.get("project")))
+        if resource.id.kind == "Application" and key in read:
+            sources = (spec.get("source"), *items(spec, "sources"))
+            read[key] |= {_normal(mapping(source).get("repoURL")) for source in sources}
+    asked = {key: set(_asked(project)) for key, project in projects.items()}
     everywhere = {url for urls in asked.values() for url in urls}
-    for resource in projects:
-        allowed = [_normal(url) for url in items(mapping(resource.body, "spec"), "sourceRepos")]
-        loose = [
-            url
-            for url in sorted(everywhere - asked[resource.id.key])
-            if any(fnmatchcase(url, pattern) for pattern in allowed)
-        ]
+    for key, project in projects.items():
+        loose = sorted(read[key] & (everywhere - asked[key]))
         for url in loose:
             yield VERIFIED.fail(
-                f"{resource.id} does not verify {url}, which another project does",
-                repository.locate(resource.origin, "/spec"),
-                resource.id,
+                f"{project.id} does not verify {url}, which another project does",
+                repository.locate(project.origin, "/spec"),
+                project.id,
             )
         yield Passed(not loose)
+
+
+def _named(project: Resource) -> Iterator[str]:
+    """The repositories that a project names; what a pattern leaves open, nobody reads yet."""
+    return map(_normal, items(mapping(project.body, "spec"), "sourceRepos"))
 
 
 def _asked(project: Resource) -> Iterator[str]:
