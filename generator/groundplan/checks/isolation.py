@@ -158,6 +158,8 @@ def _unserved(repository: Repository) -> Iterator[Outcome]:
 
 def _shut(service: Resource, scene: Scene) -> Iterator[Fault]:
     """The ports of a Service that are closed on all of its pods."""
+    from groundplan.posture.network.ports import PROTOCOLS
+
     spec = mapping(service.body, "spec")
     wanted = mapping(spec, "selector").items()
     namespace = service.id.namespace or "default"
@@ -167,13 +169,16 @@ def _shut(service: Resource, scene: Scene) -> Iterator[Fault]:
         if wanted and one.namespace == namespace and wanted <= one.labels.items()
     ]
     for index, port in enumerate(map(mapping, items(spec, "ports"))):
-        protocol, target = port.get("protocol") or "TCP", port.get("targetPort", port.get("port"))
+        protocol = str(port.get("protocol") or "TCP")
+        target = port.get("targetPort", port.get("port"))
         numbers = {
             one: target if type(target) is int else one.named.get((protocol, str(target)))
             for one in behind
         }
         known = {one: number for one, number in numbers.items() if number is not None}
-        if known and not any(_open(one, protocol, number, scene) for one, number in known.items()):
+        if protocol not in PROTOCOLS or not known:
+            continue
+        if not any(_open(one, protocol, number, scene) for one, number in known.items()):
             yield f"/spec/ports/{index}", f"{protocol} {target}"
 
 

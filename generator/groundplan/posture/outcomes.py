@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from groundplan.findings import Failed, Finding, Location, Passed, Report, Result, Severity, Skipped
 from groundplan.posture.catalogue import (
@@ -148,44 +148,38 @@ def _severity(judged: Judged) -> Severity:
 
 def _gap(gap: Gap) -> Failed:
     where = f"{gap.cluster}: " if gap.cluster else ""
-    return Failed(
-        Finding(
-            check_id=UNKNOWN,
-            message=f"{where}{gap.subject}: {gap.reason}",
-            severity=Severity.MEDIUM,
-            location=gap.location,
-            remediation="Look at what it makes on both sides; nothing here can say it.",
-            fix_owner=NOBODY,
-            affected_owner=NOBODY,
-        )
+    return _said(
+        check_id=UNKNOWN,
+        message=f"{where}{gap.subject}: {gap.reason}",
+        location=gap.location,
+        remediation="Look at what it makes on both sides; nothing here can say it.",
     )
 
 
 def _unowned(judged: Judged) -> Failed:
     subject = judged.change.subject
-    return Failed(
-        Finding(
-            check_id=UNOWNED,
-            message=f"{subject}: nobody is named who owns it",
-            severity=Severity.MEDIUM,
-            location=judged.location,
-            remediation="Label it or its namespace groundplan.dev/owner, or add it to CODEOWNERS.",
-            resource=subject,
-            fix_owner=judged.fix.name,
-            affected_owner=judged.affected.name,
-        )
+    return _said(
+        check_id=UNOWNED,
+        message=f"{subject}: nobody is named who owns it",
+        location=judged.location,
+        remediation="Label it or its namespace groundplan.dev/owner, or add it to CODEOWNERS.",
+        resource=subject,
+        fix_owner=judged.fix.name,
+        affected_owner=judged.affected.name,
     )
 
 
 def _fault(fault: Fault) -> Failed:
-    return Failed(
-        Finding(
-            check_id=AGREED,
-            message=fault.message,
-            severity=Severity.HIGH,
-            location=Location(fault.location.path, fault.location.line, fault.location.pointer),
-            remediation="Write it as the page on posture shows; until then it excepts nothing.",
-            fix_owner=NOBODY,
-            affected_owner=NOBODY,
-        )
+    return _said(
+        check_id=AGREED,
+        message=fault.message,
+        severity=Severity.HIGH,
+        location=Location(fault.location.path, fault.location.line, fault.location.pointer),
+        remediation="Write it as the page on posture shows; until then it excepts nothing.",
     )
+
+
+def _said(**finding: Any) -> Failed:
+    """A finding about no change: nobody's, where nobody is named."""
+    usual = {"severity": Severity.MEDIUM, "fix_owner": NOBODY, "affected_owner": NOBODY}
+    return Failed(Finding(**{**usual, **finding}))
