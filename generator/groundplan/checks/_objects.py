@@ -152,6 +152,24 @@ class Rule:
         return check
 
 
+def of_group(group: str, *kinds: str) -> frozenset[tuple[str, str]]:
+    """Some kinds of one group."""
+    return frozenset((group, kind) for kind in kinds)
+
+
+def of_spec(
+    faults: Callable[[Mapping[str, Any]], Iterator[Fault]],
+) -> Callable[[Mapping[str, Any]], Iterator[Fault]]:
+    """Let a rule look at `spec` only."""
+
+    def look(body: Mapping[str, Any]) -> Iterator[Fault]:
+        spec = mapping(body, "spec")
+        if spec:
+            yield from ((f"/spec{pointer}", fault) for pointer, fault in faults(spec))
+
+    return look
+
+
 @dataclass(frozen=True, slots=True)
 class PodRule:
     """What each pod must have right, whoever makes it."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from groundplan.checks._advice import Advice, Fault
+from groundplan.checks._objects import Fault, Rule, of_group
 from groundplan.findings import Severity
 from groundplan.gitops.scene import entries, maps, section
 
@@ -91,78 +91,70 @@ def _default_project(body: Mapping[str, Any]) -> Iterator[Fault]:
                 yield f"/spec/{field}", "is what an Application without a project falls into"
 
 
-ADVICE = (
-    Advice(
+RULES = (
+    Rule(
         "ARG001",
         "A template says when a key is missing",
         Severity.LOW,
         "Set `goTemplateOptions: [missingkey=error]`.",
-        GROUP,
-        ("ApplicationSet",),
+        of_group(GROUP, "ApplicationSet"),
         _missing_key,
     ),
-    Advice(
+    Rule(
         "ARG002",
         "An ApplicationSet that goes leaves behind what it installed",
         Severity.MEDIUM,
         "Set `preserveResourcesOnDeletion: true`, or annotate it with `Prune=confirm`.",
-        GROUP,
-        ("ApplicationSet",),
+        of_group(GROUP, "ApplicationSet"),
         _takes_along,
     ),
-    Advice(
+    Rule(
         "ARG003",
         "What is synced by itself is also pruned and healed",
         Severity.LOW,
         "Set `automated.prune: true` and `automated.selfHeal: true`.",
-        GROUP,
-        APPLICATIONS,
+        of_group(GROUP, *APPLICATIONS),
         _heals,
     ),
-    Advice(
+    Rule(
         "ARG004",
         "What is synced by itself says how it retries",
         Severity.INFO,
         "Set `syncPolicy.retry` with a limit and a backoff.",
-        GROUP,
-        APPLICATIONS,
+        of_group(GROUP, *APPLICATIONS),
         _retries,
     ),
-    Advice(
+    Rule(
         "ARG005",
         "Objects are applied on the server's side",
         Severity.INFO,
         "Add `ServerSideApply=true` to `syncOptions`.",
-        GROUP,
-        APPLICATIONS,
+        of_group(GROUP, *APPLICATIONS),
         _server_side,
     ),
-    Advice(
+    Rule(
         "ARG006",
         "Sources name the branch that they follow",
         Severity.LOW,
         "Write the branch or tag in `targetRevision`, as in main.",
-        GROUP,
-        APPLICATIONS,
+        of_group(GROUP, *APPLICATIONS),
         _revision,
     ),
-    Advice(
+    Rule(
         "ARG007",
         "A project names where its sources are",
         Severity.MEDIUM,
         "List the repositories in `sourceRepos`, as in https://git.example.com/shop/*.",
-        GROUP,
-        ("AppProject",),
+        of_group(GROUP, "AppProject"),
         _any_source,
     ),
-    Advice(
+    Rule(
         "ARG008",
         "The project that Argo CD makes by itself allows nothing",
         Severity.MEDIUM,
         "Empty it, and give each team a project of its own.",
-        GROUP,
-        ("AppProject",),
+        of_group(GROUP, "AppProject"),
         _default_project,
     ),
 )
-CHECKS = tuple(advice.check() for advice in ADVICE)
+CHECKS = tuple(rule.check() for rule in RULES)

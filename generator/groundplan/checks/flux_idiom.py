@@ -7,7 +7,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from groundplan.checks import Check
-from groundplan.checks._advice import Advice, Fault, of_spec
+from groundplan.checks._objects import Fault, Rule, of_group, of_spec
 from groundplan.findings import Location, Outcome, Passed, Severity
 from groundplan.gitops.scene import dig, maps, section
 
@@ -106,122 +106,109 @@ def _registry_identity(spec: Mapping[str, Any]) -> Iterator[Fault]:
         yield "/url", "reads a cloud's registry with a password of its own"
 
 
-ADVICE = (
-    Advice(
+RULES = (
+    Rule(
         "FLX001",
         "Charts in OCI registries are read by an OCIRepository",
         Severity.LOW,
         "Replace it by an OCIRepository and name that in the HelmRelease's `chartRef`.",
-        SOURCE,
-        ("HelmRepository",),
+        of_group(SOURCE, "HelmRepository"),
         of_spec(_oci_repository),
     ),
-    Advice(
+    Rule(
         "FLX002",
         "A release in another namespace keeps its records there",
         Severity.LOW,
         "Set `storageNamespace` to the target namespace, so that the `helm` command finds it.",
-        HELM,
-        ("HelmRelease",),
+        of_group(HELM, "HelmRelease"),
         of_spec(_release_storage),
     ),
-    Advice(
+    Rule(
         "FLX003",
         "Namespaces are made by a Kustomization",
         Severity.LOW,
         "Add a Namespace object: Helm's has no labels, and nobody removes it.",
-        HELM,
-        ("HelmRelease",),
+        of_group(HELM, "HelmRelease"),
         of_spec(_create_namespace),
     ),
-    Advice(
+    Rule(
         "FLX004",
         "A release notices changes made by hand",
         Severity.INFO,
         "Set `driftDetection.mode: enabled`, with `ignore` for what autoscalers change.",
-        HELM,
-        ("HelmRelease",),
+        of_group(HELM, "HelmRelease"),
         of_spec(_drift),
     ),
-    Advice(
+    Rule(
         "FLX005",
         "A release upgrades its CRDs",
         Severity.LOW,
         "Set `upgrade.crds: CreateReplace`.",
-        HELM,
-        ("HelmRelease",),
+        of_group(HELM, "HelmRelease"),
         of_spec(_crd_upgrades),
     ),
-    Advice(
+    Rule(
         "FLX006",
         "A release says by a strategy what happens after a failure",
         Severity.INFO,
         "Set `install.strategy` and `upgrade.strategy`, such as `RetryOnFailure`.",
-        HELM,
-        ("HelmRelease",),
+        of_group(HELM, "HelmRelease"),
         of_spec(_remediation),
     ),
-    Advice(
+    Rule(
         "FLX007",
         "What is removed from the repository is removed from the cluster",
         Severity.LOW,
         "Set `prune: true`, and annotate the objects that must stay.",
-        KUSTOMIZE,
-        ("Kustomization",),
+        of_group(KUSTOMIZE, "Kustomization"),
         of_spec(_prune),
     ),
-    Advice(
+    Rule(
         "FLX008",
         "A Kustomization gives up waiting before it tries again",
         Severity.INFO,
         "Set `timeout`, such as `5m`, and `retryInterval`, such as `2m`.",
-        KUSTOMIZE,
-        ("Kustomization",),
+        of_group(KUSTOMIZE, "Kustomization"),
         of_spec(_retry),
     ),
-    Advice(
+    Rule(
         "FLX009",
         "Sources are read over protected connections",
         Severity.MEDIUM,
         "Use an `https://`, `ssh://` or `oci://` address without `insecure`.",
-        SOURCE,
-        ("GitRepository", "HelmRepository", "OCIRepository", "Bucket"),
+        of_group(SOURCE, "GitRepository", "HelmRepository", "OCIRepository", "Bucket"),
         of_spec(_insecure_source),
     ),
-    Advice(
+    Rule(
         "FLX012",
         "A FluxInstance says how large its controllers are",
         Severity.INFO,
         "Set `cluster.size` to small, medium or large.",
-        OPERATOR,
-        ("FluxInstance",),
+        of_group(OPERATOR, "FluxInstance"),
         of_spec(_size),
     ),
-    Advice(
+    Rule(
         "FLX015",
         "Image updates go to a branch of their own",
         Severity.LOW,
         "Set `git.push.branch` to another branch than the one that is checked out.",
-        IMAGE,
-        ("ImageUpdateAutomation",),
+        of_group(IMAGE, "ImageUpdateAutomation"),
         of_spec(_push_branch),
     ),
-    Advice(
+    Rule(
         "FLX016",
         "Registries of a cloud are read by workload identity",
         Severity.LOW,
         "Set `provider` to aws, azure or gcp, and drop the password.",
-        SOURCE,
-        ("HelmRepository", "OCIRepository"),
+        of_group(SOURCE, "HelmRepository", "OCIRepository"),
         of_spec(_registry_identity),
     ),
-    Advice(
+    Rule(
         "FLX017",
         "Artifacts that Flux begins with are signed",
         Severity.LOW,
         "Add `verify` to the source by a patch under `kustomize.patches`.",
-        OPERATOR,
-        ("FluxInstance",),
+        of_group(OPERATOR, "FluxInstance"),
         of_spec(_unverified),
     ),
 )
@@ -347,4 +334,4 @@ OWN_NAMESPACE = Check(
     "Put the source into the namespace of what reads it.",
     _own_namespace,
 )
-CHECKS = (*(advice.check() for advice in ADVICE), WAITS, OPERATED, WATCHED, OWN_NAMESPACE)
+CHECKS = (*(rule.check() for rule in RULES), WAITS, OPERATED, WATCHED, OWN_NAMESPACE)
