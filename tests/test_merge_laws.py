@@ -141,15 +141,23 @@ Line = tuple[str, ...]
 def rooted(text: str) -> list[Line]:
     """Each line below the lines that it is indented under: `name: a` is not one line everywhere.
 
-    A key is the same whether something is left below it or, after all was removed, nothing.
+    Below the kind and the name of its object, too. A key is the same whether something is left
+    below it or, after all was removed, nothing.
     """
+    every = re.split(r"^---\n", text, flags=re.MULTILINE)
+    return [line for document in every for line in _below(document)]
+
+
+def _below(document: str) -> list[Line]:
+    """The lines of one document, each with those above it."""
+    whose = tuple(re.findall(r"^(?:kind:|  name:) .*", document, re.MULTILINE)[:2])
     found: list[Line] = []
     above: list[tuple[int, str]] = []
-    for line in text.splitlines():
+    for line in document.splitlines():
         depth = len(line) - len(line.lstrip(" -"))
         above = [(d, text) for d, text in above if d < depth]
         above.append((depth, re.sub(r": (\{\}|\[\])$", ":", line)))
-        found.append(tuple(text for _, text in above))
+        found.append((*whose, *(text for _, text in above)))
     return found
 
 
