@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from groundplan import answers, checks, copier_adapter, repository, template
+from groundplan.cli.posture import command as posture
 from groundplan.findings import Severity
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
@@ -46,6 +49,14 @@ def test_an_example_is_what_its_answers_render(name: str, tmp_path: Path) -> Non
     assert sorted(kept.keys() - fresh.keys()) == [], "no longer rendered"
     assert sorted(fresh.keys() - kept.keys()) == [], "not in the example"
     assert [path for path in sorted(fresh) if fresh[path] != kept[path]] == []
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_an_example_keeps_every_policy(name: str) -> None:
+    words = ["check", str(EXAMPLES / name / "repository"), "--format", "json"]
+    result = CliRunner().invoke(posture, words, standalone_mode=False)
+    assert result.exception is None, result.output
+    assert json.loads(result.output)["findings"] == []
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -13,6 +13,7 @@ from groundplan.posture.rules import SYSTEM, TENANT
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
+    from groundplan.gitops.model import Cluster
     from groundplan.posture.network.policies import Allowance, Policy
     from groundplan.posture.network.scene import Scene, Workload
     from groundplan.repository import Repository
@@ -25,6 +26,7 @@ METADATA = ("169.254.169.254/32", "fd00:ec2::254/128")
 """Where the clouds' metadata services answer."""
 NODE_LOCAL = "169.254.0.0/16"
 """Where a DNS cache of the node's own listens."""
+GKE_DISKS = "pd.csi.storage.gke.io"
 RESOLVERS = frozenset({"kube-system"})
 """Namespaces whose pods may be asked for names."""
 
@@ -35,6 +37,8 @@ class Around(NamedTuple):
     labels: Mapping[str, str]
     workloads: tuple[Workload, ...]
     """None where charts bring pods that nobody sees here."""
+    on_gke: bool = False
+    """Whether the cluster is Google's, by the disks that it makes."""
 
 
 if TYPE_CHECKING:
@@ -89,7 +93,9 @@ def _other_resolvers(policy: Policy, _: Around) -> Iterator[Fault]:
 def _metadata(policy: Policy, around: Around) -> Iterator[Fault]:
     """Find rules whose addresses include those of the metadata services.
 
-    Of the platform's own pods some get their cloud identity there, and name that address alone.
+    Of the platform's own pods some get their cloud identity there, and name that address alone. So
+    may a team's on GKE: there a server of the cluster's own answers, with the pod's own identity
+    (cloud.google.com/kubernetes-engine/docs/concepts/workload-identity).
     """
     from groundplan.posture.network import addresses
     from groundplan.posture.network.boxes import ADDRESS
@@ -97,7 +103,7 @@ def _metadata(policy: Policy, around: Around) -> Iterator[Fault]:
     for allowance in _egress(policy):
         for one in METADATA:
             service, reached = addresses.block(one), allowance.box.addresses
-            meant = reached == service and TENANT not in around.labels
+            meant = reached == service and (around.on_gke or TENANT not in around.labels)
             if ADDRESS in allowance.box.sides and reached & service and not meant:
                 address = one.partition("/")[0]
                 yield allowance.pointer, f"reaches {address}, the metadata service of its node"
@@ -209,15 +215,13 @@ def _open(workload: Workload, protocol: str, number: int, scene: Scene) -> bool:
 
 def _host_network(repository: Repository) -> Iterator[Outcome]:
     """Find workloads that no network policy holds for."""
-    from groundplan.verify.pod_templates import template_pointer
-
     for scene in scenes(repository):
         for workload in scene.workloads.values():
             resource = workload.resource
             if not workload.host:
                 yield Passed()
                 continue
-            at = f"{template_pointer(resource)}/spec/hostNetwork"
+            at = f"{workload.role.pointer}/spec/hostNetwork"
             yield HOST.fail(
                 f"{workload} is in its node's network, where no policy holds",
                 repository.locate(resource.origin, at),
@@ -225,15 +229,23 @@ def _host_network(repository: Repository) -> Iterator[Outcome]:
             )
 
 
+def _on_gke(cluster: Cluster) -> bool:
+    return any(
+        resource.id.kind == "StorageClass" and resource.body.get("provisioner") == GKE_DISKS
+        for unit in cluster.units
+        for resource in unit.resources
+    )
+
+
 def _policy_check(id: str, title: str, fix: str, policy: str, looks: Looks) -> Check:
     """A check that looks at each network policy."""
 
     def run(repository: Repository) -> Iterator[Outcome]:
         for cluster, scene in on_clusters(repository):
-            hidden = charted(cluster)
+            hidden, on_gke = charted(cluster), _on_gke(cluster)
             for one in scene.policies.values():
                 there = () if one.namespace in hidden else scene.pods.get(one.namespace, ())
-                around = Around(scene.labels(one.namespace) or {}, there)
+                around = Around(scene.labels(one.namespace) or {}, there, on_gke)
                 found = list(looks(one, around))
                 for pointer, fault in found:
                     place = repository.locate(one.resource.origin, pointer)

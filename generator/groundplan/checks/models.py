@@ -47,6 +47,13 @@ class _Model:
         return mapping(self.said, "server").get(key)
 
 
+def platform_images(repository: Repository) -> frozenset[str]:
+    """The images, without a version, that the platform chose for whatever serves models."""
+    content = repository.tree.files.get(CATALOGUE)
+    listed = documents.load(content, CATALOGUE) if content else {}
+    return frozenset(map(str, items(mapping(listed), "images")))
+
+
 def _models(repository: Repository) -> Iterator[_Model]:
     content = repository.tree.files.get(CATALOGUE)
     if content is None:

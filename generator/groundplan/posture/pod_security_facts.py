@@ -14,8 +14,7 @@ from groundplan.posture.pod_security_checks import (
     mapping,
     violations,
 )
-from groundplan.posture.workloads import account, automounted
-from groundplan.verify.pod_templates import pod, template_pointer
+from groundplan.posture.workloads import account, automounted, roles
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -31,20 +30,24 @@ def facts(workload: Resource, accounts: Bodies) -> Facts:
         workload: Any object.
         accounts: The service accounts of the cluster, by namespace and name.
     """
-    created = workload.body if workload.id.kind == "Pod" else pod(workload)
-    if created is None or (workload.id.kind == "Pod" and workload.id.group):
-        return Facts()
-    at = template_pointer(workload)
-    spec = mapping(created, "spec")
-    weak, more = _forbidden(created)
-    reach = {**more, **_beyond(spec), **_secrets(spec)}
-    if automounted(spec, accounts.get(account(workload, spec), {})):
-        reach["a service account's token is mounted"] = "/spec/automountServiceAccountToken"
-    return Facts(
-        {atom: at + pointer for atom, pointer in weak.items()},
-        {atom: at + pointer for atom, pointer in reach.items() if atom not in weak},
-        opaque=_opaque(spec, at),
-    )
+    weak: Atoms = {}
+    reach: Atoms = {}
+    opaque: dict[str, str] = {}
+    for role in roles(workload):
+        spec = mapping(role.pod, "spec")
+        forbidden, more = _forbidden(role.pod)
+        may = {**more, **_beyond(spec), **_secrets(spec)}
+        if automounted(spec, accounts.get(account(workload, spec), {})):
+            may["a service account's token is mounted"] = "/spec/automountServiceAccountToken"
+        whose = f"{role.name}: " if role.name else ""
+        weak |= {whose + atom: role.pointer + pointer for atom, pointer in forbidden.items()}
+        reach |= {
+            whose + atom: role.pointer + pointer
+            for atom, pointer in may.items()
+            if atom not in forbidden
+        }
+        opaque |= _opaque(spec, role.pointer)
+    return Facts(weak, reach, opaque=opaque)
 
 
 def _forbidden(pod: Mapping[str, Any]) -> tuple[Mapping[str, str], Mapping[str, str]]:

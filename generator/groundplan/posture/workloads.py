@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from groundplan.posture.pod_security_checks import items, mapping
-from groundplan.verify.pod_templates import pod, template_pointer
+from groundplan.verify.pod_templates import pods
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -19,29 +19,52 @@ Account = tuple[str, str]
 Bodies = dict[Account, "Mapping[str, Any]"]
 
 
+class Role(NamedTuple):
+    """Pods of a workload that are made from one template: most workloads have one."""
+
+    pod: Mapping[str, Any]
+    pointer: str
+    """To the template; empty for a Pod, which is its own."""
+    name: str
+    """What tells it from the workload's other pods; empty where there are no others."""
+
+
+def roles(resource: Resource) -> list[Role]:
+    """The pods that an object makes, or is."""
+    if (resource.id.group, resource.id.kind) == ("", "Pod"):
+        return [Role(resource.body, "", "")]
+    made = list(pods(resource))
+    names = [at.rpartition("/")[2].removesuffix("Template") if made[1:] else "" for at, _ in made]
+    return [Role(pod, at, name) for (at, pod), name in zip(made, names, strict=True)]
+
+
 class Running(NamedTuple):
-    """The pods of one workload as the API server sees them."""
+    """The pods of one role of a workload as the API server sees them."""
 
     workload: Resource
+    role: Role
     account: Account
     tokens: frozenset[Account]
     """Whose tokens for the API server they hold."""
     pointer: str
     """To what decides about both."""
 
+    @property
+    def key(self) -> tuple[Key, str]:
+        """What tells them from others, on both sides of a comparison."""
+        return self.workload.id.key, self.role.name
 
-def running(state: State) -> dict[Key, Running]:
-    """Find everything that makes pods, by the identity of the workload."""
+
+def running(state: State) -> dict[tuple[Key, str], Running]:
+    """Find everything that makes pods, by the identity of the workload and the role."""
     accounts = bodies(state, "ServiceAccount")
     secrets = bodies(state, "Secret")
-    found = {}
-    for resource in state.resources:
-        is_pod = (resource.id.group, resource.id.kind) == ("", "Pod")
-        created = resource.body if is_pod else pod(resource)
-        if created is not None:
-            spec = mapping(created, "spec")
-            found[resource.id.key] = _running(resource, spec, accounts, secrets)
-    return found
+    every = (
+        _running(resource, role, accounts, secrets)
+        for resource in state.resources
+        for role in roles(resource)
+    )
+    return {one.key: one for one in every}
 
 
 def bodies(state: State, kind: str) -> Bodies:
@@ -65,18 +88,16 @@ def automounted(spec: Mapping[str, Any], of: Mapping[str, Any]) -> bool:
     return bool(next((said for said in (own, inherited) if said is not None), True))
 
 
-def _running(
-    workload: Resource, spec: Mapping[str, Any], accounts: Bodies, secrets: Bodies
-) -> Running:
+def _running(workload: Resource, role: Role, accounts: Bodies, secrets: Bodies) -> Running:
+    spec = mapping(role.pod, "spec")
     own = account(workload, spec)
     tokens = dict(_mounted(spec, own, secrets))
     field = "serviceAccountName" if spec.get("serviceAccountName") else "serviceAccount"
     if automounted(spec, accounts.get(own, {})):
         explicit = "automountServiceAccountToken" in spec
         tokens[own] = "/automountServiceAccountToken" if explicit else f"/{field}"
-    at = f"{template_pointer(workload)}/spec" if template_pointer(workload) else "/spec"
-    pointer = at + next(iter(tokens.values()), f"/{field}")
-    return Running(workload, own, frozenset(tokens), pointer)
+    pointer = f"{role.pointer}/spec{next(iter(tokens.values()), f'/{field}')}"
+    return Running(workload, role, own, frozenset(tokens), pointer)
 
 
 def _mounted(

@@ -25,6 +25,12 @@ _TEMPLATES: Mapping[tuple[str, str], tuple[str, ...]] = {
 }
 """Where workloads have their pod templates: one, or one for each role."""
 
+_NAMED_BY: Mapping[tuple[str, str], str] = {
+    ("batch", "Job"): "batch.kubernetes.io/job-name",
+    ("leaderworkerset.x-k8s.io", "LeaderWorkerSet"): "leaderworkerset.sigs.k8s.io/name",
+    ("serving.kserve.io", "InferenceService"): "serving.kserve.io/inferenceservice",
+}
+"""The label by which a controller says of pods whose they are, where policies may select it."""
 PREDICTOR = ("serving.kserve.io", "InferenceService")
 """Its predictor is no template: the fields of a pod's spec are mixed with KServe's own."""
 _OF_KSERVE = frozenset(
@@ -89,6 +95,8 @@ def _pod(
     resource: Resource, metadata: Mapping[str, Any], spec: Mapping[str, Any]
 ) -> Mapping[str, Any]:
     named = {**metadata, "generateName": f"{resource.id.name}-"}
+    if label := _NAMED_BY.get((resource.id.group, resource.id.kind)):
+        named["labels"] = {**(metadata.get("labels") or {}), label: resource.id.name}
     return {"apiVersion": "v1", "kind": "Pod", "metadata": named, "spec": spec}
 
 

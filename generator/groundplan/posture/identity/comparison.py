@@ -9,7 +9,7 @@ from groundplan.posture.identity.iam import Document, document
 from groundplan.posture.model import Change, Dimension, State, Verdict
 from groundplan.posture.pod_security_checks import items, mapping
 from groundplan.posture.selectors import box, within
-from groundplan.verify.pod_templates import pod, template_pointer
+from groundplan.posture.workloads import roles
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -156,23 +156,23 @@ def _written(state: State) -> dict[tuple[Key, str], tuple[Resource, Any]]:
 def _labelled(base: State, head: State) -> Iterator[Change]:
     """Find pods that Azure's webhook gives a token and did not give one before."""
     before, after = _azure(base), _azure(head)
-    for key, (resource, uses) in sorted(after.items(), key=lambda item: item[0]):
-        used = key in before and before[key][1]
+    for key, (resource, at, uses) in sorted(after.items(), key=lambda item: item[0]):
+        used = key in before and before[key][2]
         if uses != used and (uses or key in before):
-            pointer = f"{template_pointer(resource)}/metadata/labels"
-            edge = Edge(resource.id, "", "", resource, pointer)
+            edge = Edge(resource.id, "", "", resource, f"{at}/metadata/labels")
             verb = "gets" if uses else "no longer gets"
             verdict = Verdict.WIDENED if uses else Verdict.NARROWED
             yield _change(verdict, f"{verb} a token for Azure", edge)
 
 
-def _azure(state: State) -> dict[Key, tuple[Resource, bool]]:
+def _azure(state: State) -> dict[tuple[Key, str], tuple[Resource, str, bool]]:
+    """The pods of each role, and whether they carry the webhook's label."""
     found = {}
     for resource in state.resources:
-        created = pod(resource)
-        if created is not None:
-            label = mapping(created, "metadata", "labels").get(_AZURE)
-            found[resource.id.key] = (resource, str(label).lower() == "true")
+        for role in roles(resource):
+            label = mapping(role.pod, "metadata", "labels").get(_AZURE)
+            uses = str(label).lower() == "true"
+            found[resource.id.key, role.name] = (resource, role.pointer, uses)
     return found
 
 

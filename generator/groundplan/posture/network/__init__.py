@@ -23,7 +23,6 @@ from groundplan.posture.network.relabelled import relabelled
 from groundplan.posture.network.sides import Sides
 from groundplan.posture.network.unmodelled import opaque, refused, touching
 from groundplan.resources import ResourceId
-from groundplan.verify.pod_templates import template_pointer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -144,9 +143,9 @@ def _workloads(sides: Sides) -> Iterator[Change]:
 
 
 def _template(found: Relabelled) -> Cause:
-    resource = found.workloads[0].resource
-    at = template_pointer(resource)
-    return Cause(resource, f"{at}/spec" if found.workloads[0].host else f"{at}/metadata/labels")
+    first = found.workloads[0]
+    below = "spec" if first.host else "metadata/labels"
+    return Cause(first.resource, f"{first.role.pointer}/{below}")
 
 
 def _of(namespace: str) -> ResourceId:

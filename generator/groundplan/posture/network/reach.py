@@ -53,7 +53,7 @@ def examples(sides: Sides, gain: Gain) -> tuple[str, ...]:
 
 def _reaches_more(before: Exposures, own: Workload, direction: str, box: Box) -> bool:
     """Whether a workload could not connect with all of these addresses on these ports before."""
-    was = before.scene.workloads.get(own.resource.id.key, own)
+    was = before.scene.workloads.get(own.key, own)
     known = [
         term.box.without("of")
         for term in before.of(was.namespace, direction).own.selecting(was.labels)
@@ -96,7 +96,7 @@ def _is_new(before: Exposures, pair: tuple[Workload, Workload], direction: str, 
     """Whether a pair could not connect before on these ports: a name may be the same number."""
     receiver = pair[0 if direction == INGRESS else 1]
     ports = box.ports.resolved(receiver.named)
-    own, other = (before.scene.workloads.get(one.resource.id.key, one) for one in pair)
+    own, other = (before.scene.workloads.get(one.key, one) for one in pair)
     receiver = own if direction == INGRESS else other
     for term in before.of(own.namespace, direction).own.selecting(own.labels):
         if (

@@ -12,7 +12,7 @@ from groundplan.posture.network.policies import Policy, RefusedError, read
 from groundplan.posture.network.ports import PROTOCOLS
 from groundplan.posture.pod_security_checks import containers, items, mapping
 from groundplan.posture.selectors import selects
-from groundplan.verify.pod_templates import pod
+from groundplan.posture.workloads import Role, roles
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -41,12 +41,18 @@ class Workload:
     """Pods of the repository that are alike."""
 
     resource: Resource
+    role: Role
     namespace: str
     labels: Mapping[str, str]
     named: Mapping[tuple[str, str], int]
     """Number of each port that has a name, by protocol and name."""
     host: bool
     """Whether the pods use the node's network, where no policy holds."""
+
+    @property
+    def key(self) -> tuple[Key, str]:
+        """What tells them from others, on both sides of a comparison."""
+        return self.resource.id.key, self.role.name
 
     @cached_property
     def alike(self) -> tuple[Any, ...]:
@@ -55,7 +61,7 @@ class Workload:
         return self.namespace, tuple(labels), tuple(named), self.host
 
     def __str__(self) -> str:
-        return str(self.resource.id)
+        return f"{self.resource.id} {self.role.name}".rstrip()
 
 
 @dataclass(frozen=True)
@@ -63,7 +69,7 @@ class Scene:
     """One side of a comparison."""
 
     policies: Mapping[Key, Policy] = field(default_factory=dict)
-    workloads: Mapping[Key, Workload] = field(default_factory=dict)
+    workloads: Mapping[tuple[Key, str], Workload] = field(default_factory=dict)
     namespaces: Mapping[str, Resource] = field(default_factory=dict)
     present: frozenset[str] = frozenset()
     """Namespaces that anything is applied to."""
@@ -75,7 +81,8 @@ class Scene:
     @classmethod
     def of(cls, state: State, read: Callable[[Resource], Policy] = read) -> Scene:
         """Read the objects of a cluster, and its policies with `read`."""
-        workloads, namespaces, opaque = {}, {}, {}
+        workloads: dict[tuple[Key, str], Workload] = {}
+        namespaces, opaque = {}, {}
         for resource in state.resources:
             kind = (resource.id.group, resource.id.kind)
             if kind == ("", "Namespace"):
@@ -83,8 +90,8 @@ class Scene:
             elif _unmodelled(*kind):
                 said = json.dumps(resource.body.get("spec"), sort_keys=True, default=str)
                 opaque[resource.id.key] = (resource, said)
-            elif (found := _workload(resource)) is not None:
-                workloads[resource.id.key] = found
+            else:
+                workloads |= {found.key: found for found in _workloads(resource)}
         policies, refused = _policies(state, read)
         present = frozenset(r.id.namespace for r in state.resources if r.id.namespace)
         return cls(policies, workloads, namespaces, present, opaque, refused)
@@ -147,17 +154,14 @@ def _unmodelled(group: str, kind: str) -> bool:
     )
 
 
-def _workload(resource: Resource) -> Workload | None:
-    """The pods that an object makes, if it makes any that are known."""
-    is_pod = (resource.id.group, resource.id.kind) == ("", "Pod")
-    created = resource.body if is_pod else pod(resource)
-    if created is None:
-        return None
-    spec = mapping(created, "spec")
-    labels = {str(k): str(v) for k, v in mapping(created, "metadata", "labels").items()}
-    namespace = resource.id.namespace or "default"
-    host = spec.get("hostNetwork") is True
-    return Workload(resource, namespace, labels, dict(_named(spec)), host)
+def _workloads(resource: Resource) -> Iterator[Workload]:
+    """The pods that an object makes, by role, if it makes any that are known."""
+    for role in roles(resource):
+        spec = mapping(role.pod, "spec")
+        labels = {str(k): str(v) for k, v in mapping(role.pod, "metadata", "labels").items()}
+        namespace = resource.id.namespace or "default"
+        host = spec.get("hostNetwork") is True
+        yield Workload(resource, role, namespace, labels, dict(_named(spec)), host)
 
 
 def _named(spec: Mapping[str, Any]) -> Iterator[tuple[tuple[str, str], int]]:

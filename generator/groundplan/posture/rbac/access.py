@@ -120,7 +120,7 @@ class Access:
         return tuple(found)
 
     @cached_property
-    def running(self) -> Mapping[Key, Running]:
+    def running(self) -> Mapping[tuple[Key, str], Running]:
         """The workloads, and as whom they run."""
         return running(self._state)
 

@@ -77,7 +77,7 @@ def _more(old: Side, new: Side) -> Grants:
 def _inherited(principal: Principal, grant: Grant, old: Side, new: Side) -> bool:
     """Whether all workloads that run as a new account could do something before."""
     users = new.access.users(principal)
-    runs = [old.access.running.get(run.workload.id.key) for run in users]
+    runs = [old.access.running.get(run.key) for run in users]
     return bool(runs) and all(old.access.power(run).covers(*grant.what) for run in runs)
 
 
@@ -232,7 +232,7 @@ def _formerly(principal: Principal, old: Side, new: Side) -> list[Principal]:
     """Whom a principal is compared with: a new account with those its workloads ran as."""
     if principal.kind != "ServiceAccount" or principal in old.access.accounts:
         return [principal]
-    runs = [old.access.running.get(r.workload.id.key) for r in new.access.users(principal)]
+    runs = [old.access.running.get(r.key) for r in new.access.users(principal)]
     if not all(run and run.tokens for run in runs):
         return [principal]
     tokens = (token for run in runs if run for token in run.tokens)
