@@ -20,6 +20,8 @@ MIRROR = Path("../shared/upstream")
 def install(session: nox.Session, *groups: str) -> None:
     """Install the project as users do, editable, with dependency groups."""
     session.install("-e", ".", *nox.project.dependency_groups(PROJECT, *groups))
+    # Tests start hundreds of Pythons, and with this each would compile the package anew.
+    session.env["PYTHONDONTWRITEBYTECODE"] = None
     if MIRROR.is_dir():
         session.env.setdefault("GROUNDPLAN_UPSTREAM", str(MIRROR.resolve()))
 
