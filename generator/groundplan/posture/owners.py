@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field, replace
+from functools import cache
 from typing import TYPE_CHECKING
 
 from groundplan.documents import parse
@@ -68,6 +69,7 @@ class Codeowners:
         return (), 0
 
 
+@cache
 def _pattern(pattern: str) -> re.Pattern[str]:
     """Translate a CODEOWNERS pattern: like gitignore's, without negation and classes."""
     anchored = "/" in pattern.rstrip("/")
