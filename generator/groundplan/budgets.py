@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from groundplan import copier_adapter
 from groundplan.answers import checked, read
+from groundplan.answers.model_memory import Memory
 from groundplan.answers.serving import hardware
 from groundplan.errors import UsageError
 from groundplan.repository import ANSWERS_FILE
@@ -30,22 +31,6 @@ class Part:
     seconds: int
     source: str
     """Who published what it is estimated from; empty for what is assumed."""
-
-
-@dataclass(frozen=True, slots=True)
-class Memory:
-    """GiB on each accelerator, with every request as long as it may be."""
-
-    weights: float
-    cache: float
-    working: float
-    usable: float
-    """What the engine takes of it."""
-
-    @property
-    def left(self) -> float:
-        """What nobody needs."""
-        return self.usable - self.weights - self.cache - self.working
 
 
 @dataclass(frozen=True, slots=True)

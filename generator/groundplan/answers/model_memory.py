@@ -14,17 +14,23 @@ GIB = 2**30
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """What a model takes of each of its accelerators, in GiB."""
+    """GiB of each of its accelerators that a model takes, with every request at its longest."""
 
     weights: float
     cache: float
     working: float
     usable: float
+    """What the engine takes of it."""
 
     @property
     def needed(self) -> float:
         """All of it together."""
         return self.weights + self.cache + self.working
+
+    @property
+    def left(self) -> float:
+        """What nobody needs."""
+        return self.usable - self.needed
 
     @property
     def fits(self) -> bool:
