@@ -80,8 +80,8 @@ def _on(budget: Budget) -> str:
 def _memory(budget: Budget) -> str:
     of = budget.memory
     return (
-        f"{of.needed:.1f} of {of.usable:.1f} GiB on each: weights {of.weights:.1f}, key-value cache "
-        f"{of.cache:.1f}, work {of.working:.1f}; {of.left:.1f} left"
+        f"{of.needed:.1f} of {of.usable:.1f} GiB on each: weights {of.weights:.1f}, key-value "
+        f"cache {of.cache:.1f}, work {of.working:.1f}; {of.left:.1f} left"
     )
 
 
