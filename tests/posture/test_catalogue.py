@@ -111,7 +111,7 @@ def edited(edits: list[dict[str, Any]]) -> Tree:
 
 
 def compared(tree: Tree) -> Comparison:
-    return compare(base_side(), Side.of(tree))
+    return compare(base_side(), Side.of(tree, base_side()))
 
 
 @pytest.mark.parametrize("row", ROWS, ids=[row["name"] for row in ROWS])

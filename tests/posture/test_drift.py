@@ -12,7 +12,7 @@ from groundplan.posture.comparison import Side
 from groundplan.posture.drift import baseline
 from groundplan.posture.drift.judging import GATED, Drift
 from groundplan.posture.drift.projection import projected
-from groundplan.posture.drift.repository import drift
+from groundplan.posture.drift.repository import Agreed, drift
 from groundplan.posture.model import Dimension
 from groundplan.tree import Tree
 from tests.posture.test_catalogue import (
@@ -20,23 +20,25 @@ from tests.posture.test_catalogue import (
     REFACTORINGS,
     ROWS,
     base,
+    base_side,
     compared,
     edited,
 )
 
 
 @cache
-def agreed() -> Tree:
+def agreed() -> Agreed:
     """The repository of the catalogue, with its baseline."""
-    return Tree.of({**base().files, baseline.PATH: remembered(base())})
+    tree = Tree.of({**base().files, baseline.PATH: remembered(base())})
+    return Agreed.read(tree, baseline.PATH)
 
 
 def remembered(tree: Tree) -> str:
-    return baseline.write(projected(Side.of(tree)))
+    return baseline.write(projected(Side.of(tree, base_side())))
 
 
 def drifted(head: Tree) -> Drift:
-    return drift(head, agreed(), baseline.PATH, date(2026, 1, 1))
+    return drift(head, agreed(), date(2026, 1, 1))
 
 
 @pytest.mark.parametrize("row", ROWS, ids=[row["name"] for row in ROWS])

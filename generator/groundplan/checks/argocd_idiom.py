@@ -120,7 +120,7 @@ RULES = (
         "ARG004",
         "What is synced by itself says how it retries",
         Severity.INFO,
-        "Set `syncPolicy.retry` with a limit and a backoff.",
+        "Set `syncPolicy.retry` with a limit; -1 is without end.",
         of_group(GROUP, *APPLICATIONS),
         _retries,
     ),

@@ -57,9 +57,9 @@ def diff(base: str, head: str, repository: Path, form: str, fail_on: str) -> int
     from groundplan.report import Format, render
 
     with uncollected():
-        known: comparison.Known = {}
-        trees = (revisions.read(name, repository) for name in (base, head))
-        compared = comparison.compare(*(comparison.Side.of(tree, known) for tree in trees))
+        before, after = (revisions.read(name, repository) for name in (base, head))
+        side = comparison.Side.of(before)
+        compared = comparison.compare(side, comparison.Side.of(after, side))
     writers = {"text": report.text, "json": report.as_json, "markdown": report.markdown}
     if form in writers:
         click.echo(writers[form](compared), nl=False)

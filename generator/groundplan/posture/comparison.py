@@ -45,8 +45,8 @@ ELSEWHERE = frozenset({"other-source", "remote-base"})
 """Kinds of problem that name something outside: the same reference gives the same objects."""
 
 
-Known = dict[tuple[str, bytes], "tuple[tuple[Document, ...], tuple[YamlProblem, ...]]"]
-"""What files say, by path and content."""
+Read = tuple["tuple[Document, ...]", "tuple[YamlProblem, ...]"]
+"""What a file says, and what is wrong with it."""
 
 
 class Input(NamedTuple):
@@ -63,24 +63,20 @@ class Side:
 
     tree: Tree
     clusters: Mapping[str, Cluster]
+    manifests: Mapping[str, Read] = field(default_factory=dict, kw_only=True)
+    """By path."""
 
     @classmethod
-    def of(cls, tree: Tree, known: Known | None = None) -> Side:
+    def of(cls, tree: Tree, other: Side | None = None) -> Side:
         """Build the clusters of a repository.
 
-        What `known` has of the other side, whose files are nearly the same, is not read again.
+        What the other side has, whose files are nearly the same, is not read again.
         """
-        parsed: dict[str, tuple[Document, ...]] = {}
-        problems: list[YamlProblem] = []
-        known = {} if known is None else known
-        for path in manifest_paths(tree):
-            key = path, tree.files[path]
-            if key not in known:
-                known[key] = yaml_documents.parse(*key)
-            parsed[path], found = known[key]
-            problems.extend(found)
-        clusters = load_clusters(tree, parsed, problems)
-        return cls(tree, {cluster.name: cluster for cluster in clusters})
+        read = dict(_manifests(tree, other))
+        problems = [problem for _, found in read.values() for problem in found]
+        documents = {path: found for path, (found, _) in read.items()}
+        clusters = load_clusters(tree, documents, problems)
+        return cls(tree, {cluster.name: cluster for cluster in clusters}, manifests=read)
 
     def state(self, name: str) -> State:
         """Everything that is applied to a cluster, the units themselves included."""
@@ -104,6 +100,15 @@ class Side:
     def owners_of(self, name: str) -> Owners:
         """Who owns what on a cluster, or only the files when there is no such cluster."""
         return self.owners.get(name) or Owners.read(self.tree, None)
+
+
+def _manifests(tree: Tree, other: Side | None) -> Iterator[tuple[str, Read]]:
+    for path in manifest_paths(tree):
+        content = tree.files[path]
+        if other and path in other.manifests and other.tree.files[path] == content:
+            yield path, other.manifests[path]
+        else:
+            yield path, yaml_documents.parse(path, content)
 
 
 @dataclass(frozen=True, slots=True)

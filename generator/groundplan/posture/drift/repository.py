@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
@@ -16,7 +16,7 @@ from groundplan.posture.owners import CODEOWNERS
 if TYPE_CHECKING:
     from datetime import date
 
-    from groundplan.posture.comparison import Known
+    from groundplan.posture.drift.baseline import Remembered
     from groundplan.tree import Tree
 
 
@@ -37,32 +37,41 @@ def inside(path: str) -> str:
     return str(pure)
 
 
-def drift(head: Tree, agreed: Tree, path: str, today: date) -> Drift:
-    """Compare HEAD with what was agreed to.
+@dataclass(frozen=True, slots=True)
+class Agreed:
+    """What was agreed to, with where it is written."""
 
-    Args:
-        head: What is judged.
-        agreed: Where the baseline, the approvals and the owners are read.
-        path: Of the baseline, in the repository.
-        today: The day by which approvals end.
+    path: str
+    """Of the baseline, in the repository."""
+    side: Side
+    """Where the baseline, the approvals and the owners are read."""
+    remembered: Remembered
 
-    Raises:
-        UsageError: `posture.no-baseline`, or `posture.baseline` when it cannot be read.
-    """
-    if path not in agreed.files:
-        raise UsageError(
-            "posture.no-baseline",
-            "there is no baseline to compare with",
-            where=path,
-            fix="write one with `groundplan posture drift --write-baseline`, and commit it",
-        )
-    parsed: Known = {}
-    asked = Side.of(agreed, parsed)
-    remembered = baseline.read(agreed.files[path], path, asked)
-    found = compare(remembered, projected(Side.of(head, parsed)))
-    known, faults = approvals.read(agreed.files)
+    @classmethod
+    def read(cls, tree: Tree, path: str) -> Agreed:
+        """Read the baseline of a repository.
+
+        Raises:
+            UsageError: `posture.no-baseline`, or `posture.baseline` when it cannot be read.
+        """
+        if path not in tree.files:
+            raise UsageError(
+                "posture.no-baseline",
+                "there is no baseline to compare with",
+                where=path,
+                fix="write one with `groundplan posture drift --write-baseline`, and commit it",
+            )
+        side = Side.of(tree)
+        return cls(path, side, baseline.read(tree.files[path], path, side))
+
+
+def drift(head: Tree, agreed: Agreed, today: date) -> Drift:
+    """Compare HEAD with what was agreed to; approvals end by the day that it is today."""
+    side = agreed.side if head is agreed.side.tree else Side.of(head, agreed.side)
+    found = compare(agreed.remembered, projected(side))
+    known, faults = approvals.read(agreed.side.tree.files)
     judged = judge(found, known, today)
-    return replace(judged, faults=faults, pending=_pending(head, agreed, path))
+    return replace(judged, faults=faults, pending=_pending(head, agreed.side.tree, agreed.path))
 
 
 def _pending(head: Tree, agreed: Tree, path: str) -> tuple[str, ...]:

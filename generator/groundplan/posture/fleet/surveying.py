@@ -10,7 +10,7 @@ from groundplan.errors import ExitCode, GroundplanError
 from groundplan.posture import examination, revisions, rules
 from groundplan.posture.catalogue import tier_of
 from groundplan.posture.drift import baseline
-from groundplan.posture.drift.repository import drift
+from groundplan.posture.drift.repository import Agreed, drift
 from groundplan.posture.exceptions import history, reading, states
 from groundplan.posture.model import Verdict
 from groundplan.repository import load
@@ -115,7 +115,7 @@ def _rows(name: str, folder: Path, root: Path, today: date) -> Iterator[Row]:
     known = rules.rules(root, tier, teams=examination.has_teams(repository))
     tree = revisions.read(str(folder), folder)
     committed = baseline.PATH in tree.files
-    drifted = drift(tree, tree, baseline.PATH, today) if committed else None
+    drifted = drift(tree, Agreed.read(tree, baseline.PATH), today) if committed else None
     for cluster in repository.clusters:
         alone: Repository = replace(repository, clusters=(cluster,))
         here = tuple(
