@@ -47,6 +47,7 @@ MODEL = {
     "max_concurrency": 6,
     "ttft_ms": 1000,
 }
+ROUTED = {**MODEL, "serving": "llm-d", "access": "gateway"}
 DELIVERED = {"repository": "https://github.com/acme/payments.git", "path": "deploy/all"}
 RISK = {"what": "on_call", "owner": "@acme/cto", "reason": "We hire.", "expires": "2099-05-31"}
 VALUES: dict[str, dict[str, Any]] = {
@@ -59,6 +60,9 @@ VALUES: dict[str, dict[str, Any]] = {
     "registry_mirror": {UNSAID: None, "given": "registry.acme.example/mirror"},
     "clusters": {
         **{place: [{**CLUSTERS[place], "name": "production"}] for place in PLACES},
+        "with a gateway for models": [
+            {**CLUSTERS["eks"], "name": "production", "model_gateway": "agentgateway"}
+        ],
         "mixed": [CLUSTERS[place] for place in PLACES],
     },
     "teams": {
@@ -68,7 +72,7 @@ VALUES: dict[str, dict[str, Any]] = {
     },
     "signers": {UNSAID: None, "one": SIGNERS[:1]},
     "pools": {UNSAID: None, "one": [POOL]},
-    "models": {UNSAID: None, "one": [MODEL]},
+    "models": {UNSAID: None, "one": [MODEL], "behind a router": [ROUTED]},
     "contacts": {
         UNSAID: None,
         "given": {
@@ -82,7 +86,7 @@ VALUES: dict[str, dict[str, Any]] = {
     "accepted_risks": {UNSAID: None, "nobody on call": [RISK]},
 }
 """What is tried of questions that have no choices."""
-AI = ("pools", "models")
+AI = ("pools=one", "models=one", "models=behind a router")
 PARTS = 8
 """Tests that the rows are dealt out to, so that several processes can share them."""
 ASKED = tuple(question for question in questions(TEMPLATE) if not question.computed)
@@ -166,10 +170,10 @@ def test_only_answers_that_contradict_each_other_are_refused_together() -> None:
         "practices=nobody on call, accepted_risks=unsaid",
         "practices=ready, accepted_risks=nobody on call",
         # An accelerator needs a place that has it, and a team with a quota for it.
-        *(f"clusters={place}, {what}=one" for place in ("aks", "kind") for what in AI),
-        *(f"teams=none, {what}=one" for what in AI),
-        "teams=two, models=one",
-        "pools=unsaid, models=one",
+        *(f"clusters={place}, {what}" for place in ("aks", "kind") for what in AI),
+        *(f"teams=none, {what}" for what in AI),
+        *(f"{other}, {what}" for other in ("teams=two", "pools=unsaid") for what in AI[1:]),
+        "tier=small, models=behind a router",
     }
 
     assert {shown(pair) for pair in covered().refused} == refused

@@ -4,16 +4,23 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from groundplan.checks import Check
 from groundplan.checks._objects import Rule
-from groundplan.findings import Severity
+from groundplan.findings import Outcome, Passed, Severity
 from groundplan.posture.pod_security_checks import items, mapping
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from groundplan.checks._objects import Fault
+    from groundplan.repository import Repository
+    from groundplan.resources import Resource
 
 _POOL = "InferencePool"
+_GATEWAYS = "gateway.networking.k8s.io"
+_PLAIN = "gateway.envoyproxy.io/gatewayclass-controller"
+"""Envoy Gateway, which refuses the kind unless an extension server is told of it
+(internal/gatewayapi/validate.go, `extensionManager.backendResources`)."""
 
 
 def _crowded(body: Mapping[str, Any]) -> Iterator[Fault]:
@@ -32,6 +39,68 @@ def _unsaid(body: Mapping[str, Any]) -> Iterator[Fault]:
         yield "/spec/endpointPickerRef", "does not say what becomes of requests without the picker"
 
 
+def _unknown(repository: Repository) -> Iterator[Outcome]:
+    """Find routes to pools behind a gateway that does not know what a pool is."""
+    objects = [
+        s.resource
+        for (group, _, _), subjects in repository.subjects.items()
+        if group == _GATEWAYS
+        for s in subjects
+    ]
+    plain = set() if _extended(repository) else _plain_gateways(objects)
+    for route in objects:
+        backends = list(_pools(route)) if route.id.kind == "HTTPRoute" else []
+        parents = {
+            (str(parent.get("namespace") or route.id.namespace), str(parent.get("name")))
+            for parent in map(mapping, items(mapping(route.body, "spec"), "parentRefs"))
+        }
+        for pointer in backends if parents & plain else ():
+            yield UNKNOWN.fail(
+                f"{route.id} names an InferencePool, which Envoy Gateway alone answers with 500",
+                repository.locate(route.origin, pointer),
+                route.id,
+            )
+        if backends and not parents & plain:
+            yield Passed()
+
+
+def _pools(route: Resource) -> Iterator[str]:
+    for number, rule in enumerate(map(mapping, items(mapping(route.body, "spec"), "rules"))):
+        for index, backend in enumerate(map(mapping, items(rule, "backendRefs"))):
+            if backend.get("kind") == _POOL:
+                yield f"/spec/rules/{number}/backendRefs/{index}"
+
+
+def _plain_gateways(objects: list[Resource]) -> set[tuple[str, str]]:
+    classes = {
+        one.id.name
+        for one in objects
+        if one.id.kind == "GatewayClass"
+        and mapping(one.body, "spec").get("controllerName") == _PLAIN
+    }
+    return {
+        (one.id.namespace, one.id.name)
+        for one in objects
+        if one.id.kind == "Gateway" and mapping(one.body, "spec").get("gatewayClassName") in classes
+    }
+
+
+def _extended(repository: Repository) -> bool:
+    """Whether some file tells Envoy Gateway of further kinds of backends, and so of pools."""
+    return any(
+        b"backendResources" in content and _POOL.encode() in content
+        for content in repository.tree.files.values()
+    )
+
+
+UNKNOWN = Check(
+    "SRV014",
+    "A route names a pool only where its gateway knows the kind",
+    Severity.HIGH,
+    "Name a Gateway of a class that takes InferencePools, or the Service and a policy that asks "
+    "the picker.",
+    _unknown,
+)
 RULES = (
     Rule(
         "SRV012",
@@ -50,4 +119,4 @@ RULES = (
         _unsaid,
     ),
 )
-CHECKS = tuple(rule.check() for rule in RULES)
+CHECKS = (*(rule.check() for rule in RULES), UNKNOWN)
