@@ -97,8 +97,7 @@ UNKNOWN = Check(
     "SRV014",
     "A route names a pool only where its gateway knows the kind",
     Severity.HIGH,
-    "Name a Gateway of a class that takes InferencePools, or the Service and a policy that asks "
-    "the picker.",
+    "Name a Gateway that takes InferencePools, or the Service and a policy that asks the picker.",
     _unknown,
 )
 RULES = (
