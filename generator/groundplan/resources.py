@@ -5,6 +5,7 @@ from __future__ import annotations
 import marshal
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, NamedTuple
 
 
@@ -45,7 +46,7 @@ class Origin:
     """JSON pointer inside the document, for an item of a `List`."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Resource:
     """One Kubernetes object."""
 
@@ -54,7 +55,7 @@ class Resource:
     """As the API server would receive it. Never changed in place."""
     origin: Origin
 
-    @property
+    @cached_property
     def content(self) -> tuple[Origin, bytes]:
         """The same for objects of one document that have the same body.
 

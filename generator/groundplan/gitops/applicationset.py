@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import cache
 from typing import Any
 
 from groundplan import documents
+from groundplan.gitops.argo_placing import WAVE
 from groundplan.gitops.generators import Generated, Generators, merged
 from groundplan.gitops.gotemplate import TemplateError, UnknownError
 from groundplan.gitops.model import Problem
 from groundplan.gitops.scene import Scene, dig, section
 from groundplan.gitops.templating import Templating
 from groundplan.resources import Resource
-
-WAVE = "argocd.argoproj.io/sync-wave"
 
 
 def expand(
@@ -31,9 +31,11 @@ def expand(
     generators = Generators(scene, resource, templating, is_here)
     applications: list[tuple[Resource, Mapping[str, Any]]] = []
     problems: list[Problem] = []
+    # Clusters share much: the patches of most of their Applications are the same text.
+    changes = cache(_changes)
     for generated in generators.all():
         try:
-            body = _application(resource, spec, generated, templating)
+            body = _application(resource, spec, generated, templating, changes)
         except TemplateError as error:
             known = not isinstance(error, UnknownError)
             problems.append(
@@ -45,13 +47,17 @@ def expand(
 
 
 def _application(
-    resource: Resource, spec: Mapping[str, Any], generated: Generated, templating: Templating
+    resource: Resource,
+    spec: Mapping[str, Any],
+    generated: Generated,
+    templating: Templating,
+    changes: Callable[[str], Mapping[str, Any]],
 ) -> dict[str, Any]:
     template = merged(section(spec, "template"), generated.template)
     body = templating.value(template, generated.parameters)
     patch = spec.get("templatePatch")
     if patch:
-        body = _patched(body, templating.text(str(patch), generated.parameters))
+        body = _merged(body, changes(templating.text(str(patch), generated.parameters)))
     metadata = {**section(body, "metadata")}
     metadata.setdefault("namespace", resource.id.namespace or "argocd")
     inherited = dig(resource.body, "metadata", "annotations", WAVE)
@@ -66,16 +72,15 @@ def _application(
     }
 
 
-def _patched(body: dict[str, Any], patch: str) -> dict[str, Any]:
-    """The Application with a template patch: maps are merged, everything else replaced."""
+def _changes(patch: str) -> Mapping[str, Any]:
+    """What a template patch says: maps are merged, everything else is replaced."""
     parsed, problems = documents.parse("", patch.encode())
     if problems:
         raise TemplateError(f"templatePatch gives no YAML: {problems[0].message}")
     changes = parsed[0].body if parsed else {}
     if not isinstance(changes, Mapping):
         raise TemplateError("templatePatch gives no map")
-    result: dict[str, Any] = _merged(body, changes)
-    return result
+    return changes
 
 
 def _merged(value: Any, patch: Any) -> Any:

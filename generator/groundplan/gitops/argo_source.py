@@ -6,15 +6,17 @@ import posixpath
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from groundplan import documents
 from groundplan.gitops import globs
-from groundplan.gitops.argo_scope import in_namespace
 from groundplan.gitops.model import Elsewhere, Problem, Release, Values
-from groundplan.gitops.scene import Scene, dig, entries, folder, maps, section
+from groundplan.gitops.scene import dig, entries, folder, maps, section
 from groundplan.kustomize import BuildError
 from groundplan.resources import Origin, Resource
+
+if TYPE_CHECKING:
+    from groundplan.gitops.argo_placing import Placed, Placing
 
 _MANIFEST = re.compile(r".*\.(?:yaml|yml|json|jsonnet)$")
 _SKIP = b"+argocd:skip-file-rendering"
@@ -28,7 +30,7 @@ class Rendered:
     """What came of the sources of an Application."""
 
     paths: list[str] = field(default_factory=list)
-    resources: list[Resource] = field(default_factory=list)
+    placed: list[Placed] = field(default_factory=list)
     releases: list[Release] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
 
@@ -38,7 +40,7 @@ class Sources:
 
     def __init__(
         self,
-        scene: Scene,
+        placing: Placing,
         application: Resource,
         is_here: Callable[[str], bool],
         inside: str = "",
@@ -46,12 +48,13 @@ class Sources:
         """Prepare to render.
 
         Args:
-            scene: The repository.
+            placing: The repository, and what of it is placed already.
             application: The Application.
             is_here: Whether a URL is this repository.
             inside: Where the Application stands in the document that it comes from.
         """
-        self._scene = scene
+        self._placing = placing
+        self._scene = placing.scene
         self._application = application
         self._is_here = is_here
         self._inside = inside
@@ -145,9 +148,11 @@ class Sources:
                 self._result.problems.extend(error.problems)
                 return
         built = builder.build(path, overlay)
-        self._result.resources.extend(
-            in_namespace(r, self._namespace, self._scene) for r in built.resources
-        )
+        if overlay is None:
+            placed = self._placing.folder(path, self._namespace, built.resources)
+        else:
+            placed = self._placing.objects(built.resources, self._namespace)
+        self._result.placed.append(placed)
         self._result.problems.extend(built.problems)
 
     def _directory(self, source: Mapping[str, Any], pointer: str, path: str) -> None:
@@ -180,9 +185,7 @@ class Sources:
             if not found and document.body:
                 message = "is no Kubernetes object, but its folder is applied as objects"
                 self._result.problems.append(Problem("not-an-object", message, document.origin))
-            self._result.resources.extend(
-                in_namespace(resource, self._namespace, self._scene) for resource in found
-            )
+            self._result.placed.append(self._placing.objects(found, self._namespace))
 
     def _chart(
         self,

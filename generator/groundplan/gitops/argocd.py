@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import posixpath
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from groundplan.gitops.applicationset import WAVE, expand
+from groundplan.gitops.applicationset import expand
+from groundplan.gitops.argo_placing import Placing, synced, wave
 from groundplan.gitops.argo_source import Rendered, Sources
 from groundplan.gitops.generators import IN_CLUSTER
 from groundplan.gitops.model import Cluster, Engine, Problem, Unit
 from groundplan.gitops.ordering import Key, in_order
 from groundplan.gitops.scene import Scene, dig, folder, same_repository, section
-from groundplan.kustomize.items import Gvk
-from groundplan.kustomize.order import kind_order
 
 if TYPE_CHECKING:
     from groundplan.resources import Origin, Resource
@@ -28,147 +27,157 @@ def load(scene: Scene) -> tuple[Cluster, ...]:
     written = scene.of_kind(GROUP, "Application", "ApplicationSet")
     if not written:
         return ()
-    walk = _Walk(scene, written)
+    workshop = _Workshop(scene, written)
+    walk = _Walk(workshop)
     walk.follow(list(written))
     created = walk.created
     roots = [resource for resource in written if resource.origin not in created]
     if roots and len(roots) < len(written):
-        walk = _Walk(scene, written)
+        walk = _Walk(workshop)
         walk.follow(roots)
     return walk.clusters()
 
 
-@dataclass(slots=True)
-class _Found:
+@dataclass(frozen=True, slots=True)
+class _Made:
     """An Application, or an ApplicationSet as far as it could not be evaluated."""
 
     application: Resource
     rendered: Rendered
-    parent: Key | None
     destination: str
-    hint: str
+    hint: str = ""
     """The cluster's folder that the Application's parameters come from."""
+
+    @property
+    def children(self) -> Iterator[Resource]:
+        """The Applications and ApplicationSets among what it applies."""
+        for resource in (r for placed in self.rendered.placed for r in placed.resources):
+            is_application = resource.id.group == GROUP and resource.id.kind.startswith("Appl")
+            if is_application and resource.id.key != self.application.id.key:
+                yield resource
+
+
+class _Workshop:
+    """Makes what Applications and ApplicationSets ask for, whoever asks, once."""
+
+    def __init__(self, scene: Scene, written: tuple[Resource, ...]) -> None:
+        self.scene = scene
+        self._url = _own_url(scene, written)
+        self._placing = Placing(scene)
+        self._known: dict[Hashable, tuple[_Made, ...]] = {}
+
+    def made(self, resource: Resource) -> tuple[_Made, ...]:
+        """The Application itself, or those that an ApplicationSet makes."""
+        if resource.content not in self._known:
+            self._known[resource.content] = tuple(self._make(resource))
+        return self._known[resource.content]
+
+    def _make(self, resource: Resource) -> Iterator[_Made]:
+        if resource.id.kind != "ApplicationSet":
+            yield self._rendered(resource)
+            return
+        applications, problems = expand(self.scene, resource, self._is_here)
+        for application, parameters in applications:
+            yield self._rendered(application, _hint(parameters), inside="/spec/template")
+        if problems:
+            yield _Made(resource, Rendered(problems=list(problems)), "")
+
+    def _rendered(self, application: Resource, hint: str = "", *, inside: str = "") -> _Made:
+        rendered = Sources(self._placing, application, self._is_here, inside).render()
+        return _Made(application, rendered, _destination(application), hint)
+
+    def _is_here(self, url: str) -> bool:
+        return not self._url or same_repository(url, self._url)
+
+
+@dataclass(slots=True)
+class _Found:
+    """What was made, and by whom."""
+
+    made: _Made
+    parent: Key | None
     extra: list[Problem] = field(default_factory=list)
 
 
 class _Walk:
-    def __init__(self, scene: Scene, written: tuple[Resource, ...]) -> None:
-        self._scene = scene
-        self._url = _own_url(scene, written)
+    def __init__(self, workshop: _Workshop) -> None:
+        self._workshop = workshop
         self._found: dict[tuple[str, Key], _Found] = {}
         self.created: set[Origin] = set()
 
     def follow(self, roots: list[Resource]) -> None:
-        """Render Applications, and whatever they create in turn."""
+        """Find Applications, and whatever they create in turn."""
         waiting: list[tuple[Resource, Key | None]] = [(root, None) for root in roots]
         seen: set[tuple[str, Key]] = set()
         while waiting:
             resource, parent = waiting.pop(0)
             identity = (resource.id.kind, resource.id.key)
-            if identity in seen:
-                continue
-            seen.add(identity)
-            if resource.id.kind == "ApplicationSet":
-                children = self._expand(resource, parent)
-            else:
-                children = self._render(resource, parent)
-            waiting.extend(children)
+            if identity not in seen:
+                seen.add(identity)
+                for made in self._workshop.made(resource):
+                    waiting.extend(self._record(made, parent))
+
+    def _record(self, made: _Made, parent: Key | None) -> Iterator[tuple[Resource, Key | None]]:
+        application = made.application
+        key = (made.destination, application.id.key)
+        if key in self._found:
+            message = f"{application.id} is made twice"
+            self._found[key].extra.append(Problem("duplicate", message, application.origin))
+            return
+        self._found[key] = _Found(made, parent)
+        for resource in made.children:
+            self.created.add(resource.origin)
+            yield resource, application.id.key
 
     def clusters(self) -> tuple[Cluster, ...]:
         """What was found, by the cluster that it goes to."""
         names = self._names()
         groups: dict[str, list[_Found]] = {}
         for found in self._found.values():
-            groups.setdefault(names[found.destination], []).append(found)
+            groups.setdefault(names[found.made.destination], []).append(found)
         return tuple(self._cluster(name, groups[name]) for name in sorted(groups) if groups[name])
-
-    def _is_here(self, url: str) -> bool:
-        return not self._url or same_repository(url, self._url)
-
-    def _expand(self, resource: Resource, parent: Key | None) -> list[tuple[Resource, Key | None]]:
-        applications, problems = expand(self._scene, resource, self._is_here)
-        children: list[tuple[Resource, Key | None]] = []
-        for application, parameters in applications:
-            children.extend(
-                self._render(application, parent, _hint(parameters), inside="/spec/template")
-            )
-        if problems:
-            found = _Found(resource, Rendered(problems=list(problems)), parent, "", "")
-            self._found["", resource.id.key] = found
-        return children
-
-    def _render(
-        self, application: Resource, parent: Key | None, hint: str = "", *, inside: str = ""
-    ) -> list[tuple[Resource, Key | None]]:
-        rendered = Sources(self._scene, application, self._is_here, inside).render()
-        destination = _destination(application)
-        found = _Found(application, rendered, parent, destination, hint)
-        key = (destination, application.id.key)
-        if key in self._found:
-            message = f"{application.id} is made twice"
-            self._found[key].extra.append(Problem("duplicate", message, application.origin))
-            return []
-        self._found[key] = found
-        children: list[tuple[Resource, Key | None]] = []
-        for resource in rendered.resources:
-            is_application = resource.id.group == GROUP and resource.id.kind.startswith("Appl")
-            if is_application and resource.id.key != application.id.key:
-                self.created.add(resource.origin)
-                children.append((resource, application.id.key))
-        return children
 
     def _names(self) -> dict[str, str]:
         """The name of the cluster behind each destination."""
         folders: dict[str, set[str]] = {}
         for found in self._found.values():
-            if found.hint:
-                folders.setdefault(found.destination, set()).add(found.hint)
+            if found.made.hint:
+                folders.setdefault(found.made.destination, set()).add(found.made.hint)
+        taken = Counter(folder for hints in folders.values() if len(hints) == 1 for folder in hints)
         names = {}
-        for found in self._found.values():
-            hints = folders.get(found.destination, set())
+        for destination in dict.fromkeys(found.made.destination for found in self._found.values()):
+            hints = folders.get(destination, set())
             only = next(iter(hints)) if len(hints) == 1 else ""
-            taken = sum(hints == other for other in folders.values()) > 1
-            names[found.destination] = only if only and not taken else found.destination
+            names[destination] = only if taken[only] == 1 else destination
         names[""] = names.get("in-cluster") or next((n for n in names.values() if n), "in-cluster")
         return names
 
     def _cluster(self, name: str, group: list[_Found]) -> Cluster:
         units = [_unit(found) for found in group]
         parents = {
-            found.application.id.key: found.parent for found in group if found.parent is not None
+            found.made.application.id.key: found.parent
+            for found in group
+            if found.parent is not None
         }
         path = f"clusters/{name}"
-        if not self._scene.argo_builder.files.is_folder(path):
+        if not self._workshop.scene.argo_builder.files.is_folder(path):
             first = next((f for f in group if f.parent is None), group[0])
-            path = posixpath.dirname(first.application.origin.path)
+            path = posixpath.dirname(first.made.application.origin.path)
         return Cluster(name, Engine.ARGOCD, path, in_order(units, parents))
 
 
 def _unit(found: _Found) -> Unit:
-    application = found.application
+    application, rendered = found.made.application, found.made.rendered
     return Unit(
         id=application.id,
         origin=application.origin,
-        paths=tuple(found.rendered.paths),
+        paths=tuple(rendered.paths),
         depends_on=(),
-        wave=_wave(application),
-        resources=tuple(sorted(found.rendered.resources, key=_sync_order)),
-        releases=tuple(found.rendered.releases),
-        problems=(*found.rendered.problems, *found.extra),
+        wave=wave(application),
+        resources=synced(rendered.placed),
+        releases=tuple(rendered.releases),
+        problems=(*rendered.problems, *found.extra),
     )
-
-
-def _sync_order(resource: Resource) -> tuple[int, tuple[int, str], str, str]:
-    identity = resource.id
-    gvk = Gvk(identity.group, identity.version, identity.kind)
-    return _wave(resource), kind_order(gvk), identity.namespace, identity.name
-
-
-def _wave(resource: Resource) -> int:
-    try:
-        return int(str(dig(resource.body, "metadata", "annotations", WAVE, default="0")))
-    except ValueError:
-        return 0
 
 
 def _destination(application: Resource) -> str:
