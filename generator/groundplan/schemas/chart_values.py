@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import Any
 
-from groundplan.schemas.charts import ChartDefaults
+from groundplan.schemas.charts import ChartDefaults, merged
 from groundplan.schemas.explain import did_you_mean, explain, pointer
 from groundplan.schemas.provenance import Missing
 from groundplan.schemas.walk import fields_at
@@ -29,10 +28,6 @@ _EXAMPLES = frozenset(("default", "main"))
 
 _EVERYWHERE = frozenset(("global", "tags"))
 """Keys of Helm itself, which the charts below may read."""
-
-
-_PASSED_ON = re.compile(r"toYaml\s+\.Values\.([\w.]+)")
-"""In a default that is itself a template: values that end up in a file as they are."""
 
 
 class _Sort(Enum):
@@ -64,15 +59,14 @@ def unknown_values(values: Mapping[str, Any], chart: ChartDefaults) -> ValuesVer
     errors = dict(_schema_errors(values, chart))
     not_evaluated: dict[str, str] = {}
     unknown: set[str] = set()
-    passed_on = tuple(_passed_on_whole(chart.values))
     for path, message, sort in _walk(values, chart, ()):
-        if sort is _Sort.UNKNOWN and path.startswith(passed_on):
+        if sort is _Sort.UNKNOWN and path.startswith(chart.passed_on):
             continue
         (not_evaluated if sort is _Sort.UNSEEN else errors)[path] = message
         if sort is _Sort.UNKNOWN:
             unknown.add(path)
-    if chart.schema is not None and (reason := _uncheckable(chart)):
-        not_evaluated[""] = reason
+    if isinstance(chart.validator, str):
+        not_evaluated[""] = chart.validator
     return ValuesVerdict(
         tuple(sorted(errors.items())), tuple(sorted(not_evaluated.items())), frozenset(unknown)
     )
@@ -86,7 +80,7 @@ def _walk(
         dependency = chart.dependencies.get(key) if not at else None
         if isinstance(dependency, ChartDefaults):
             if isinstance(value, Mapping):
-                yield from _dependency(value, dependency, chart, key)
+                yield from _dependency(value, chart, key)
         elif isinstance(dependency, Missing):
             yield from _unseen(key, value, chart, dependency)
         elif not at and key in _EVERYWHERE:
@@ -131,42 +125,17 @@ def _entry(
 
 
 def _dependency(
-    values: Mapping[str, Any], dependency: ChartDefaults, chart: ChartDefaults, key: str
+    values: Mapping[str, Any], chart: ChartDefaults, key: str
 ) -> Iterator[tuple[str, str, _Sort]]:
     """Look at the values of a chart below, which the chart above may add to."""
-    added = chart.values.get(key)
-    known = ChartDefaults(
-        chart=dependency.chart,
-        version=dependency.version,
-        values=_merged(dependency.values, added if isinstance(added, Mapping) else {}),
-        schema=dependency.schema,
-        commented={
-            **dependency.commented,
-            **_below(chart.commented, f"/{key}", dependency.commented),
-        },
-        dependencies=dependency.dependencies,
-        provenance=dependency.provenance,
-    )
     # Helm itself reads `enabled`, through the condition in Chart.yaml.
     own = {name: value for name, value in values.items() if name != "enabled"}
-    verdict = unknown_values(own, known)
+    verdict = unknown_values(own, chart.below[key])
     for path, message in verdict.errors:
         sort = _Sort.UNKNOWN if path in verdict.unknown else _Sort.REFUSED
         yield pointer((key,)) + path, message, sort
     for path, message in verdict.not_evaluated:
         yield pointer((key,)) + path, message, _Sort.UNSEEN
-
-
-def _below(
-    commented: Mapping[str, tuple[str, ...]], prefix: str, own: Mapping[str, tuple[str, ...]]
-) -> dict[str, tuple[str, ...]]:
-    """The keys that the chart above mentions for a chart below, with the latter's own."""
-    lines = {
-        path.removeprefix(prefix): names
-        for path, names in commented.items()
-        if path == prefix or path.startswith(prefix + "/")
-    }
-    return {path: tuple(sorted({*names, *own.get(path, ())})) for path, names in lines.items()}
 
 
 def _is_open(defaults: Mapping[str, Any], key: str, chart: ChartDefaults, at: Path) -> bool:
@@ -176,15 +145,6 @@ def _is_open(defaults: Mapping[str, Any], key: str, chart: ChartDefaults, at: Pa
     if defaults.keys() <= _EXAMPLES or _is_entry(key):
         return True
     return 2 * sum(map(_is_entry, defaults)) >= len(defaults)
-
-
-def _passed_on_whole(default: Any) -> Iterator[str]:
-    """Yield the pointers of objects that a templated default writes out, each with its slash."""
-    if isinstance(default, Mapping):
-        for below in default.values():
-            yield from _passed_on_whole(below)
-    elif isinstance(default, str):
-        yield from (pointer(found.split(".")) + "/" for found in _PASSED_ON.findall(default))
 
 
 def _passes_on(key: str) -> bool:
@@ -211,50 +171,17 @@ def _at(values: Mapping[str, Any], path: Path) -> Mapping[str, Any]:
     return found
 
 
-def _merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
-    """Lay values over others as Helm does: objects are merged, null removes, the rest replaces."""
-    out = dict(base)
-    for key, value in over.items():
-        below = out.get(key)
-        if value is None and key in base:
-            del out[key]
-        elif isinstance(value, Mapping) and isinstance(below, Mapping):
-            out[key] = _merged(below, value)
-        else:
-            out[key] = value
-    return out
-
-
-def _uncheckable(chart: ChartDefaults) -> str:
-    """Why the chart's schema cannot be used; empty when it can."""
-    validator = _validator(chart)
-    return validator if isinstance(validator, str) else ""
-
-
 def _schema_errors(values: Mapping[str, Any], chart: ChartDefaults) -> Iterator[tuple[str, str]]:
     """Validate the values as Helm does: laid over the defaults."""
-    validator = _validator(chart)
+    validator = chart.validator
     if validator is None or isinstance(validator, str) or chart.schema is None:
         return
-    merged = _merged(chart.values, values)
-    if validator.is_valid(merged):
+    whole = merged(chart.values, values)
+    if validator.is_valid(whole):
         return
     before = set(explain(validator.iter_errors(dict(chart.values)), chart.schema))
     yield from (
         found
-        for found in explain(validator.iter_errors(merged), chart.schema)
+        for found in explain(validator.iter_errors(whole), chart.schema)
         if found not in before
     )
-
-
-def _validator(chart: ChartDefaults) -> Any:
-    """Compile the chart's schema: None without one, the reason when it cannot be compiled."""
-    from jsonschema_rs import validator_for
-
-    if chart.schema is None:
-        return None
-    try:
-        return validator_for(dict(chart.schema), offline=True)
-    except ValueError as error:
-        reason = str(error).splitlines()[0][:200]
-        return f"the schema of {chart.chart} {chart.version} cannot be used: {reason}"

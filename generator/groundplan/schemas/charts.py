@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import re
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, replace
+from functools import cached_property
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
+from groundplan.schemas.explain import pointer
 from groundplan.schemas.packs import INDEX, Pack, canonical
 from groundplan.schemas.provenance import LeftOut, Missing, Provenance
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
     from pathlib import Path
 
 _UNRELEASED = re.compile(r"v?0\.0\.\d|0\.1\.0|v?1\.0\.0-devel")
 """0.1.0 is what `helm create` writes."""
+_PASSED_ON = re.compile(r"toYaml\s+\.Values\.([\w.]+)")
+"""In a default that is itself a template: values that end up in a file as they are."""
 _EXACT = re.compile(r"v?\d+\.\d+\.\d+([-+][\w.+-]+)?")
 
 
@@ -49,7 +54,7 @@ class ChartFiles:
         return sha256(canonical(data)).hexdigest()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class ChartDefaults:
     """What one version of a chart says about its values."""
 
@@ -62,6 +67,33 @@ class ChartDefaults:
     dependencies: Mapping[str, ChartDefaults | Missing]
     """By the key that holds the dependency's values."""
     provenance: Provenance
+
+    @cached_property
+    def below(self) -> Mapping[str, ChartDefaults]:
+        """The dependencies as far as they are known, each with what this chart adds to it."""
+        return {
+            key: _extended(dependency, key, self)
+            for key, dependency in self.dependencies.items()
+            if isinstance(dependency, ChartDefaults)
+        }
+
+    @cached_property
+    def passed_on(self) -> tuple[str, ...]:
+        """The pointers of objects that a templated default writes out, each with its slash."""
+        return tuple(_passed_on(self.values))
+
+    @cached_property
+    def validator(self) -> Any:
+        """Of the values: None without a schema, the reason when it cannot be compiled."""
+        from jsonschema_rs import validator_for
+
+        if self.schema is None:
+            return None
+        try:
+            return validator_for(dict(self.schema), offline=True)
+        except ValueError as error:
+            reason = str(error).splitlines()[0][:200]
+            return f"the schema of {self.chart} {self.version} cannot be used: {reason}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,3 +197,49 @@ def is_unreleased(version: str) -> bool:
 def plain(version: str) -> str:
     """Spell a version as Helm compares it: with or without `v` it is the same."""
     return version.removeprefix("v")
+
+
+def _extended(dependency: ChartDefaults, key: str, above: ChartDefaults) -> ChartDefaults:
+    added = above.values.get(key)
+    return replace(
+        dependency,
+        values=merged(dependency.values, added if isinstance(added, Mapping) else {}),
+        commented={
+            **dependency.commented,
+            **_below(above.commented, f"/{key}", dependency.commented),
+        },
+    )
+
+
+def _below(
+    commented: Mapping[str, tuple[str, ...]], prefix: str, own: Mapping[str, tuple[str, ...]]
+) -> dict[str, tuple[str, ...]]:
+    """The keys that the chart above mentions for a chart below, with the latter's own."""
+    lines = {
+        path.removeprefix(prefix): names
+        for path, names in commented.items()
+        if path == prefix or path.startswith(prefix + "/")
+    }
+    return {path: tuple(sorted({*names, *own.get(path, ())})) for path, names in lines.items()}
+
+
+def merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """Lay values over others as Helm does: objects are merged, null removes, the rest replaces."""
+    out = dict(base)
+    for key, value in over.items():
+        below = out.get(key)
+        if value is None and key in base:
+            del out[key]
+        elif isinstance(value, Mapping) and isinstance(below, Mapping):
+            out[key] = merged(below, value)
+        else:
+            out[key] = value
+    return out
+
+
+def _passed_on(default: Any) -> Iterator[str]:
+    if isinstance(default, Mapping):
+        for below in default.values():
+            yield from _passed_on(below)
+    elif isinstance(default, str):
+        yield from (pointer(found.split(".")) + "/" for found in _PASSED_ON.findall(default))
