@@ -16,6 +16,7 @@ from groundplan.findings import Location
 from groundplan.gitops import load_clusters
 from groundplan.graph import Graph
 from groundplan.schemas import Missing, default_charts, default_store, lock
+from groundplan.sharing import once
 from groundplan.tree import Tree
 
 if TYPE_CHECKING:
@@ -131,15 +132,12 @@ class Repository:
     @cached_property
     def scenes(self) -> tuple[Scene, ...]:
         """What each cluster of `graphs` has of network policies, namespaces and workloads."""
-        from groundplan.posture.model import State
-        from groundplan.posture.network.policies import remembering
-        from groundplan.posture.network.scene import Scene
+        from groundplan.posture.network.scene import Part, Scene
 
-        read = remembering()
-        clusters = (graph.cluster for graph in self.graphs)
+        part = once(Part.of)
         return tuple(
-            Scene.of(State(one.name, tuple(r for unit in one.units for r in unit.resources)), read)
-            for one in clusters
+            Scene.joined(part(unit.resources) for unit in graph.cluster.units)
+            for graph in self.graphs
         )
 
     @cached_property

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from groundplan.admission.expressions import Unknown, evaluate
 from groundplan.posture.pod_security_checks import items, mapping
 from groundplan.posture.selectors import box, selects
+from groundplan.sharing import once
 from groundplan.verify.pod_templates import pods
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Iterator, Mapping, Sequence
+    from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 
     from groundplan.admission.policies import Policy
     from groundplan.resources import Resource
@@ -40,7 +43,7 @@ class Candidate:
         return f"{name}es" if name.endswith(("s", "x", "ch", "sh")) else f"{name}s"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Around:
     """A namespace, as policies see it."""
 
@@ -55,7 +58,7 @@ class Around:
         """All of its labels."""
         return {NAMESPACE_NAME: self.name, **self.said}
 
-    @property
+    @cached_property
     def content(self) -> Hashable:
         """Equal for equal ones."""
         return self.name, *map(tuple, map(sorted, (self.said.items(), self.annotations.items())))
@@ -72,6 +75,27 @@ class Verdict:
     """Why nothing can be said; then there is no message."""
 
 
+@dataclass(frozen=True, slots=True)
+class Verdicts:
+    """What policies say of the objects that are applied together."""
+
+    content: Mapping[str, int]
+    """How many objects each policy is content with, by the policy's name."""
+    others: tuple[Verdict, ...]
+    """Of the objects that a policy is not content with, or cannot judge."""
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class _Part:
+    """Objects that are applied together, on one cluster or on many."""
+
+    resources: Sequence[Resource]
+    inside: tuple[str, ...]
+    """The namespaces that the objects are in, or are."""
+    namespaces: Mapping[str, Around]
+    """Those among the objects."""
+
+
 class Judge:
     """Judges clusters one after the other; what they share is judged once.
 
@@ -80,27 +104,63 @@ class Judge:
     """
 
     def __init__(self) -> None:
-        self._said: dict[Hashable, tuple[Verdict, ...]] = {}
+        self._part = once(_part)
+        self._said: dict[Hashable, Verdicts] = {}
+        self._single: dict[Hashable, tuple[Verdict, ...]] = {}
         self._numbers: dict[Hashable, int] = {}
-        """What each set of policies that was seen is called in `_said`."""
+        """What each set of policies that was seen is called in the others."""
 
     def verdicts(
-        self, policies: Sequence[Policy], resources: Sequence[Resource]
-    ) -> Iterator[Verdict]:
-        """What each policy says of each object of the same cluster that it is about."""
-        namespaces = {
-            r.id.name: Around(r.id.name, _said(r.body, "labels"), _said(r.body, "annotations"))
-            for r in resources
-            if (r.id.group, r.id.kind) == ("", "Namespace")
-        }
+        self, policies: Sequence[Policy], units: Iterable[Sequence[Resource]]
+    ) -> Iterator[Verdicts]:
+        """What the policies say of each unit of the same cluster."""
+        parts = [self._part(resources) for resources in units]
+        namespaces: dict[str, Around] = {}
+        for part in parts:
+            namespaces |= part.namespaces
         bound = tuple(policy.content for policy in policies)
         number = self._numbers.setdefault(bound, len(self._numbers))
-        for resource in resources:
-            around = _around(resource, namespaces)
-            key = (number, resource.content, around.content)
+        for part in parts:
+            around = {name: namespaces.get(name) or Around(name, {}, {}) for name in part.inside}
+            key = (number, part, tuple(one.content for one in around.values()))
             if key not in self._said:
-                self._said[key] = tuple(_judged(policies, resource, around))
-            yield from self._said[key]
+                self._said[key] = _gathered(self._of_part(policies, number, part, around))
+            yield self._said[key]
+
+    def _of_part(
+        self,
+        policies: Sequence[Policy],
+        number: int,
+        part: _Part,
+        namespaces: Mapping[str, Around],
+    ) -> Iterator[Verdict]:
+        for resource in part.resources:
+            around = namespaces[_namespace(resource)]
+            key = (number, resource.content, around.content)
+            if key not in self._single:
+                self._single[key] = tuple(_judged(policies, resource, around))
+            yield from self._single[key]
+
+
+def _part(resources: Sequence[Resource]) -> _Part:
+    inside = tuple(dict.fromkeys(map(_namespace, resources)))
+    namespaces = {
+        r.id.name: Around(r.id.name, _said(r.body, "labels"), _said(r.body, "annotations"))
+        for r in resources
+        if _is_namespace(r)
+    }
+    return _Part(resources, inside, namespaces)
+
+
+def _gathered(verdicts: Iterable[Verdict]) -> Verdicts:
+    content: Counter[str] = Counter()
+    others = []
+    for verdict in verdicts:
+        if verdict.message or verdict.unknown:
+            others.append(verdict)
+        else:
+            content[verdict.policy.name] += 1
+    return Verdicts(content, tuple(others))
 
 
 def _judged(policies: Sequence[Policy], resource: Resource, around: Around) -> Iterator[Verdict]:
@@ -110,11 +170,13 @@ def _judged(policies: Sequence[Policy], resource: Resource, around: Around) -> I
                 yield _verdict(policy, candidate, around)
 
 
-def _around(resource: Resource, namespaces: Mapping[str, Around]) -> Around:
+def _is_namespace(resource: Resource) -> bool:
+    return (resource.id.group, resource.id.kind) == ("", "Namespace")
+
+
+def _namespace(resource: Resource) -> str:
     """The namespace that an object is in, or is."""
-    is_namespace = (resource.id.group, resource.id.kind) == ("", "Namespace")
-    name = resource.id.name if is_namespace else resource.id.namespace
-    return namespaces.get(name, Around(name, {}, {}))
+    return resource.id.name if _is_namespace(resource) else resource.id.namespace
 
 
 def _candidates(resource: Resource) -> Iterator[Candidate]:

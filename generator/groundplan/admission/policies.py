@@ -52,6 +52,11 @@ class Policy:
         return self.resource.content, scopes, self.denies, self.exceptions
 
 
+def declaring(resources: Iterable[Resource]) -> tuple[Resource, ...]:
+    """The objects among others that policies are read from."""
+    return tuple(resource for resource in resources if resource.id.group in {GROUP, KYVERNO})
+
+
 def policies(resources: Iterable[Resource]) -> Iterator[Policy]:
     """Every policy among the objects of one cluster, as it is put to work."""
     declared: dict[str, Resource] = {}

@@ -6,9 +6,10 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from groundplan.admission.judging import Judge, Verdict
-from groundplan.admission.policies import policies
+from groundplan.admission.policies import declaring, policies
 from groundplan.checks import Check
 from groundplan.findings import Outcome, Passed, Severity, Skipped
+from groundplan.sharing import once
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,16 +30,18 @@ def _noted(repository: Repository) -> Iterator[Outcome]:
 def _outcomes(repository: Repository, check: Check, *, denies: bool) -> Iterator[Outcome]:
     unknown: Counter[tuple[str, str]] = Counter()
     judge = Judge()
+    part = once(declaring)
     for cluster in repository.clusters:
-        resources = [resource for unit in cluster.units for resource in unit.resources]
-        bound = [policy for policy in policies(resources) if policy.denies is denies]
-        for verdict in judge.verdicts(bound, resources):
-            if verdict.message:
-                yield _failed(repository, check, verdict)
-            elif verdict.unknown:
-                unknown[f"policy {verdict.policy.name}", verdict.unknown] += 1
-            else:
-                yield Passed()
+        units = [unit.resources for unit in cluster.units]
+        declared = policies(resource for resources in units for resource in part(resources))
+        bound = [policy for policy in declared if policy.denies is denies]
+        for verdicts in judge.verdicts(bound, units):
+            yield Passed(sum(verdicts.content.values()))
+            for verdict in verdicts.others:
+                if verdict.message:
+                    yield _failed(repository, check, verdict)
+                else:
+                    unknown[f"policy {verdict.policy.name}", verdict.unknown] += 1
     yield from (Skipped(*cause, count) for cause, count in unknown.items())
 
 

@@ -80,17 +80,17 @@ def _admitted(rules: Sequence[Rule], benches: Sequence[_Bench]) -> dict[str, tup
     policies = [rule.policy for rule in rules if rule.policy]
     by_name = {policy.name: rule for policy, rule in zip(policies, rules, strict=True)}
     for bench in benches:
-        for verdict in judge.verdicts(policies, bench.resources):
-            rule = by_name[verdict.policy.name]
-            outcome = bench.outcome(rule, verdict)
-            if isinstance(outcome, Passed):
-                passed[rule.id] += 1
-                continue
-            # Clusters share files: the same fault is said once.
-            said[rule.id][outcome] = None
-            nobody = said.keys() & {UNOWNED} and bench.unowned(by_id[UNOWNED], verdict, outcome)
-            if nobody:
-                said[UNOWNED][nobody] = None
+        for verdicts in judge.verdicts(policies, bench.applied):
+            for name, count in verdicts.content.items():
+                passed[by_name[name].id] += count
+            for verdict in verdicts.others:
+                rule = by_name[verdict.policy.name]
+                outcome = bench.outcome(rule, verdict)
+                # Clusters share files: the same fault is said once.
+                said[rule.id][outcome] = None
+                nobody = said.keys() & {UNOWNED} and bench.unowned(by_id[UNOWNED], verdict, outcome)
+                if nobody:
+                    said[UNOWNED][nobody] = None
     return {name: (*outcomes, Passed(passed[name])) for name, outcomes in said.items()}
 
 
@@ -135,9 +135,9 @@ class _Bench:
     standings: Sequence[Standing]
 
     @property
-    def resources(self) -> list[Resource]:
-        """All that is applied to the cluster."""
-        return [resource for unit in self.cluster.units for resource in unit.resources]
+    def applied(self) -> list[tuple[Resource, ...]]:
+        """What each unit applies to the cluster."""
+        return [unit.resources for unit in self.cluster.units]
 
     def has(self, identity: ResourceId) -> bool:
         """Whether an object is applied to the cluster."""
@@ -184,12 +184,10 @@ class _Bench:
         )
 
     def outcome(self, rule: Rule, verdict: Verdict) -> Outcome:
-        """What comes of a verdict."""
+        """What comes of a verdict that is not content."""
         source = verdict.candidate.source
         if verdict.unknown:
             return Skipped(str(source.id), verdict.unknown)
-        if not verdict.message:
-            return Passed()
         return self._excepted(rule, source.id) or self._failed(rule, verdict)
 
     def _excepted(self, rule: Rule, about: ResourceId) -> Skipped | None:

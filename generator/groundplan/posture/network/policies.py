@@ -6,7 +6,7 @@ guessed at.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -79,19 +79,6 @@ def read(resource: Resource) -> Policy:
         if direction in directions
     }
     return Policy(resource, namespace, pods, found)
-
-
-def remembering() -> Callable[[Resource], Policy]:
-    """`read` for several clusters, which reads what they share once."""
-    known: dict[Hashable, Policy] = {}
-
-    def again(resource: Resource) -> Policy:
-        key = resource.content
-        if key not in known:
-            known[key] = read(resource)
-        return known[key]
-
-    return again
 
 
 def _directions(spec: Mapping[str, Any]) -> tuple[str, ...]:

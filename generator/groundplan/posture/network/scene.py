@@ -15,7 +15,7 @@ from groundplan.posture.selectors import selects
 from groundplan.posture.workloads import Role, roles
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from groundplan.graph import Key
     from groundplan.posture.model import State
@@ -79,22 +79,26 @@ class Scene:
     """Policies that the API server would not take, or that are written twice: pointer and why."""
 
     @classmethod
-    def of(cls, state: State, read: Callable[[Resource], Policy] = read) -> Scene:
-        """Read the objects of a cluster, and its policies with `read`."""
+    def of(cls, state: State) -> Scene:
+        """Read the objects of a cluster."""
+        return cls.joined([Part.of(state.resources)])
+
+    @classmethod
+    def joined(cls, parts: Iterable[Part]) -> Scene:
+        """Put together what is applied to a cluster."""
         workloads: dict[tuple[Key, str], Workload] = {}
-        namespaces, opaque = {}, {}
-        for resource in state.resources:
-            kind = (resource.id.group, resource.id.kind)
-            if kind == ("", "Namespace"):
-                namespaces[resource.id.name] = resource
-            elif _unmodelled(*kind):
-                said = json.dumps(resource.body.get("spec"), sort_keys=True, default=str)
-                opaque[resource.id.key] = (resource, said)
-            else:
-                workloads |= {found.key: found for found in _workloads(resource)}
-        policies, refused = _policies(state, read)
-        present = frozenset(r.id.namespace for r in state.resources if r.id.namespace)
-        return cls(policies, workloads, namespaces, present, opaque, refused)
+        namespaces: dict[str, Resource] = {}
+        opaque: dict[Key, tuple[Resource, str]] = {}
+        present: set[str] = set()
+        written: list[tuple[Resource, Policy | RefusedError]] = []
+        for part in parts:
+            workloads |= part.workloads
+            namespaces |= part.namespaces
+            opaque |= part.opaque
+            present |= part.present
+            written += part.policies
+        policies, refused = _policies(written)
+        return cls(policies, workloads, namespaces, frozenset(present), opaque, refused)
 
     @cached_property
     def by_namespace(self) -> Mapping[str, tuple[Policy, ...]]:
@@ -128,22 +132,61 @@ class Scene:
         return {**{key: str(value) for key, value in written.items()}, NAME: namespace}
 
 
+@dataclass(frozen=True)
+class Part:
+    """What objects that are applied together say about the network, on every cluster alike."""
+
+    policies: Sequence[tuple[Resource, Policy | RefusedError]]
+    """Each NetworkPolicy, and why the API server would not take it."""
+    workloads: Mapping[tuple[Key, str], Workload]
+    namespaces: Mapping[str, Resource]
+    present: frozenset[str]
+    opaque: Mapping[Key, tuple[Resource, str]]
+
+    @classmethod
+    def of(cls, resources: Iterable[Resource]) -> Part:
+        """Read some objects."""
+        policies: list[tuple[Resource, Policy | RefusedError]] = []
+        workloads: dict[tuple[Key, str], Workload] = {}
+        namespaces, opaque, present = {}, {}, set()
+        for resource in resources:
+            kind = (resource.id.group, resource.id.kind)
+            if resource.id.namespace:
+                present.add(resource.id.namespace)
+            if kind == ("", "Namespace"):
+                namespaces[resource.id.name] = resource
+            elif kind == NETWORK_POLICY:
+                policies.append((resource, _read(resource)))
+            elif _unmodelled(*kind):
+                said = json.dumps(resource.body.get("spec"), sort_keys=True, default=str)
+                opaque[resource.id.key] = (resource, said)
+            else:
+                workloads |= {found.key: found for found in _workloads(resource)}
+        return cls(policies, workloads, namespaces, frozenset(present), opaque)
+
+
+def _read(resource: Resource) -> Policy | RefusedError:
+    try:
+        return read(resource)
+    except RefusedError as error:
+        return error
+
+
 def _policies(
-    state: State, read: Callable[[Resource], Policy]
+    written: Iterable[tuple[Resource, Policy | RefusedError]],
 ) -> tuple[dict[Key, Policy], dict[Key, tuple[Resource, str, str]]]:
     """The NetworkPolicies, and those that cannot be one."""
     known: dict[Key, Policy] = {}
     refused: dict[Key, tuple[Resource, str, str]] = {}
-    for resource in state.resources:
+    for resource, policy in written:
         key = resource.id.key
-        if (resource.id.group, resource.id.kind) != NETWORK_POLICY:
-            continue
         if key in known and known[key].resource.body.get("spec") != resource.body.get("spec"):
             refused[key] = (resource, "", "it is written twice, and differently")
-        try:
-            known[key] = read(resource)
-        except RefusedError as error:
-            refused[key] = (resource, error.pointer, f"the API server refuses it: {error}")
+        if isinstance(policy, Policy):
+            known[key] = policy
+        else:
+            why = f"the API server refuses it: {policy}"
+            refused[key] = (resource, policy.pointer, why)
     return known, refused
 
 
