@@ -16,11 +16,13 @@ import pytest
 from groundplan import checks, copier_adapter, documents
 from groundplan.answers.caches import cold_start, style_of
 from groundplan.answers.model_memory import memory
-from groundplan.answers.serving import hardware
+from groundplan.answers.serving import hardware, unserved
 from groundplan.errors import AnswersError
 from groundplan.exporters import exporters
 from groundplan.findings import Passed, Severity
 from groundplan.repository import Repository
+from groundplan.runners.apiserver import running
+from groundplan.runners.client import apply
 from groundplan.schemas import default_charts, default_store
 from groundplan.template import Template
 from groundplan.tree import Tree
@@ -140,6 +142,11 @@ def on_nodes(place: str, **model: Any) -> dict[str, Any]:
     return given | {"clusters": [cluster | disk[place]]}
 
 
+def kept(**model: Any) -> dict[str, Any]:
+    """Two servers of KServe whose model its LocalModelCache keeps on nodes."""
+    return on_nodes("capi", **{"serving": "kserve", "cache": "kserve"} | model)
+
+
 @pytest.mark.parametrize(
     ("place", "engine", "serving"),
     [("capi", "flux", "kserve"), ("eks", "argocd", "deployment")],
@@ -219,12 +226,150 @@ def test_a_new_folder_is_its_models_alone(tmp_path: Path) -> None:
     assert (disk / "qwen3-8b").stat().st_mode & 0o7777 == 0o2770
 
 
-@pytest.mark.cluster
-@pytest.mark.parametrize("place", ["eks", "capi"])
-def test_a_server_takes_what_fills_nodes_and_the_scheduler_finds_the_volume(
-    place: str, tmp_path: Path
+@pytest.mark.parametrize(
+    ("engine", "source", "uri"),
+    [
+        ("flux", QWEN["source"], "hf://Qwen/Qwen3-8B:9c925d64d72725edaf899c6cb9c377fd0709d9c5"),
+        ("argocd", f"s3{BUCKET}", f"s3{BUCKET}"),
+    ],
+)
+def test_kserve_keeps_a_model_on_nodes_under_the_names_that_it_looks_for(
+    engine: str, source: str, uri: str, tmp_path: Path
 ) -> None:
-    tree = render(tmp_path, **on_nodes(place))
+    tree = render(tmp_path, engine=engine, **kept(source=source))
+
+    report = checks.run(loaded(tree))
+    assert [str(finding) for finding in report.at_least(Severity.LOW)] == []
+    judged = {result.check_id for result in report.results if result.outcomes}
+    assert judged >= {"MOD005", "MOD006", "MOD007", "MOD008"}
+    [cache], [group] = found(tree, "LocalModelCache"), found(tree, "LocalModelNodeGroup")
+    [program], [server] = found(tree, "ClusterStorageContainer"), found(tree, "InferenceService")
+    [container] = server["spec"]["predictor"]["containers"]
+    environment = {one["name"]: one["value"] for one in container["env"]}
+    assert environment["STORAGE_URI"] == cache["spec"]["sourceModelUri"] == uri
+    assert program["spec"]["supportedUriFormats"] == [{"prefix": uri}]
+    assert cache["spec"]["nodeGroups"] == [group["metadata"]["name"]]
+    claim = f"{cache['metadata']['name']}-{group['metadata']['name']}"
+    volumes = {one["metadata"]["name"]: one["spec"] for one in found(tree, "PersistentVolume")}
+    assert volumes.keys() == {f"{claim}-download", f"{claim}-chat"}
+    for space, one in (("kserve-model-caches", "download"), ("chat", "chat")):
+        held = {"namespace": space, "name": claim}
+        assert volumes[f"{claim}-{one}"]["claimRef"] == held
+    [volume] = [v for v in server["spec"]["predictor"]["volumes"] if "weights" in str(v)]
+    assert volume["persistentVolumeClaim"] == {"claimName": claim, "readOnly": True}
+    folder = group["spec"]["persistentVolumeSpec"]["local"]["path"]
+    assert volumes[f"{claim}-download"]["local"]["path"] == folder
+    own = f"{folder}/models/{hashlib.sha256(uri.encode()).hexdigest()[:16]}"
+    assert volumes[f"{claim}-chat"]["local"]["path"] == own
+
+
+def test_kserves_agents_read_no_secret_and_make_jobs_in_one_namespace(tmp_path: Path) -> None:
+    tree = render(tmp_path, **kept())
+
+    of_kserve = [
+        role
+        for kind in ("ClusterRole", "Role")
+        for role in found(tree, kind)
+        if role["metadata"]["name"] in {"kserve-model-agents", "kserve-local-models"}
+    ]
+    assert len(of_kserve) == 5
+    allowed = {
+        (role["metadata"].get("namespace", ""), resource, verb)
+        for role in of_kserve
+        for rule in role["rules"]
+        for resource in rule["resources"]
+        for verb in rule["verbs"]
+    }
+    assert not [one for one in allowed if one[1] in {"secrets", "serviceaccounts"}]
+    changed = {one for one in allowed if one[2] not in {"get", "list", "watch"}}
+    assert changed == {
+        ("kserve-model-caches", "jobs", "create"),
+        ("kserve-model-caches", "jobs", "delete"),
+        ("", "localmodelcaches", "patch"),
+        ("", "localmodelcaches/status", "update"),
+        ("", "localmodelnodes", "create"),
+        ("", "localmodelnodes", "patch"),
+        ("", "localmodelnodes/status", "update"),
+    }
+
+
+def test_what_kserve_cannot_keep_apart_is_agreed_to_or_accepted(tmp_path: Path) -> None:
+    apart = {"practices": {**READY, "team_trust": "apart"}}
+    risk = {"what": "team_trust", "owner": "@acme/security", "reason": "All are public."}
+
+    with pytest.raises(
+        AnswersError, match="component kserve-model-caches needs team_trust: together"
+    ):
+        render(tmp_path / "refused", **kept() | apart)
+    accepted = {"accepted_risks": [risk | {"expires": "2099-05-31"}]}
+    tree = render(tmp_path / "accepted", **kept() | apart | accepted)
+    [exception] = found(tree, "PostureException")
+    assert exception["spec"]["policies"] == ["prerequisite/team_trust"]
+
+
+@pytest.mark.parametrize(
+    ("model", "more", "sentence"),
+    [
+        ({"serving": "deployment"}, {}, "servers of its own alone"),
+        ({}, {"kubernetes": "1.35"}, "a policy that Kubernetes 1.35 does not have"),
+        ({}, {"clusters": [CLUSTERS["capi"] | {"management": "factory"}]}, 'the cache "kserve"'),
+        ({}, {"models": [kept()["models"][0], kept()["models"][0] | {"name": "other"}]}, "refuses"),
+    ],
+)
+def test_kserve_keeps_no_model_where_it_cannot(
+    model: dict[str, Any], more: dict[str, Any], sentence: str, tmp_path: Path
+) -> None:
+    given = kept(**model) | more
+
+    with pytest.raises(AnswersError, match=re.escape(sentence)):
+        render(tmp_path / "refused", **given)
+    faults = {fault.id for fault in unserved(given, KNOWN)}
+    assert faults & {"answers.cache-not-there", "answers.kept-twice"}
+
+
+@pytest.mark.cluster
+def test_a_job_of_kserves_agent_gets_the_toleration_and_an_end(tmp_path: Path) -> None:
+    """Of what its source makes (`launchJob` of v0.20.0), by a real API server."""
+    tree = render(tmp_path, **kept())
+    [program] = found(tree, "ClusterStorageContainer")
+    pod = {"nodeSelector": {"kubernetes.io/hostname": "gpu-0"}, "restartPolicy": "Never"}
+    pod |= {"containers": [program["spec"]["container"]], "securityContext": {"fsGroup": 2000}}
+    job: dict[str, Any] = {"apiVersion": "batch/v1", "kind": "Job"}
+    job |= {"metadata": {"name": "qwen3-8b-gpu-0"}, "spec": {"template": {"spec": pod}}}
+    space = "/api/v1/namespaces/kserve-model-caches"
+    with running(control_planes.binaries()) as server:
+        [named] = [n for n in found(tree, "Namespace") if n["metadata"]["name"] in space]
+        assert server.client.send(apply(space, named, dry_run=False)).ok
+        for kind, plural in (("", "policies"), ("Binding", "policybindings")):
+            [one] = found(tree, f"MutatingAdmissionPolicy{kind}")
+            kinds = f"/apis/admissionregistration.k8s.io/v1/mutatingadmission{plural}"
+            path = f"{kinds}/{one['metadata']['name']}"
+            assert server.client.send(apply(path, one, dry_run=False)).ok
+        path = "/apis/batch/v1/namespaces/kserve-model-caches/jobs/qwen3-8b-gpu-0"
+        for _ in range(60):  # until the API server has read the policy
+            answer = server.client.send(apply(path, job, dry_run=True))
+            assert answer.ok, answer.message
+            if "tolerations" in answer.body["spec"]["template"]["spec"]:
+                break
+            time.sleep(0.5)
+    spec = answer.body["spec"]
+    assert (spec["backoffLimit"], spec["activeDeadlineSeconds"]) == (5, 14400)
+    made = spec["template"]["spec"]
+    taint = {"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"}
+    assert made["tolerations"] == [taint]
+    assert made["priorityClassName"] == "inference-serving"
+    assert made["automountServiceAccountToken"] is False
+    [policy] = [p for p in found(tree, "NetworkPolicy") if p["metadata"]["name"].endswith("-fetch")]
+    label = policy["spec"]["podSelector"]["matchLabels"]
+    assert label.items() <= spec["template"]["metadata"]["labels"].items()
+
+
+@pytest.mark.cluster
+@pytest.mark.parametrize("given", [on_nodes("eks"), on_nodes("capi"), kept()])
+def test_a_server_takes_what_fills_nodes_and_the_scheduler_finds_the_volume(
+    given: dict[str, Any], tmp_path: Path
+) -> None:
+    tree = render(tmp_path, **given)
 
     report = verify(loaded(tree), control_planes.scheduled).report
     assert [str(finding) for finding in report.findings] == []

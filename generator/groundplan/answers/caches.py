@@ -83,7 +83,7 @@ def cold_start(
         caches: What is known of images and engine: `blueprints/model-cache.yaml`.
     """
     engine = caches["engine"]
-    brought = {"image": caches["pulls"], "node": caches["fetches"]}
+    brought = {"image": caches["pulls"], "node": caches["fetches"], "kserve": caches["fetches"]}
     pulled = gib * MIB / brought[style] if style in brought else 0
     return Start(
         place["accelerator_node"]["seconds"],

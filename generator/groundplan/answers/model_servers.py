@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 MODES = ("deployment", "kserve", "llm-d")
 """Who looks after the servers: nobody but Kubernetes, KServe, or llm-d's router before them."""
+MUTATES_FROM = "1.36"
+"""The Kubernetes version from which every API server has MutatingAdmissionPolicies."""
 SMALLEST = "small"
 """The tier without KEDA, KServe, llm-d and LeaderWorkerSet."""
 
@@ -81,6 +83,8 @@ def unserveable(
     if mode == "kserve" and nodes > 1:
         what = f"KServe's servers are on one node each, and this one is on {nodes}"
         yield Fault((*path, "serving"), "answers.kserve-over-node", what, "use deployment or llm-d")
+    if model.get("cache") == "kserve":
+        yield from _not_kept((*path, "cache"), str(mode), str(answers.get("kubernetes", "")))
     if mode == "llm-d" and model.get("access", "namespace") != "gateway":
         what = "llm-d chooses a server for what comes through the gateway, and nothing does"
         yield Fault((*path, "access"), "answers.router-unreached", what, "write access: gateway")
@@ -92,6 +96,17 @@ def unserveable(
         what = "a model that may have no server cannot promise to answer"
         fix = "write replicas: 1, or leave availability out"
         yield Fault((*path, "availability"), "answers.promise-at-nothing", what, fix)
+
+
+def _not_kept(path: Path, mode: str, kubernetes: str) -> Iterator[Fault]:
+    """Say why KServe cannot keep a model on nodes."""
+    if mode != "kserve":
+        what = "KServe keeps models on nodes for servers of its own alone"
+        yield Fault(path, "answers.cache-not-there", what, "write serving: kserve, or cache: node")
+    if kubernetes and kubernetes < MUTATES_FROM:
+        what = f"KServe's Jobs need a policy that Kubernetes {kubernetes} does not have"
+        fix = f"choose kubernetes: {MUTATES_FROM}, or cache: node"
+        yield Fault(path, "answers.cache-not-there", what, fix)
 
 
 def _not_in_tier(path: Path, model: Mapping[str, Any]) -> Iterator[Fault]:

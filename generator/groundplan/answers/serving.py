@@ -115,6 +115,7 @@ def unserved(answers: Mapping[str, Any], known: Hardware) -> Iterator[Fault]:
         yield from _started(path, model, named, cluster, known)
         yield from unmeasured(path, model, known.rules, answers.get("tier"))
         yield from _driven(path, model, named, clusters, known)
+    yield from _kept_once(models, named)
     yield from _counted(models, pools, answers, known)
 
 
@@ -239,6 +240,19 @@ def _driven(
         what = f"the engine needs CUDA {cuda}, and so driver {least}; the pool has {driver}"
         fix = f"bring driver {least} or newer to the nodes"
         yield Fault((*path, "pool"), "answers.driver-too-old", what, fix)
+
+
+def _kept_once(models: Items, pools: Mapping[str, Any]) -> Iterator[Fault]:
+    """KServe keeps a source once in each cluster, whoever serves it."""
+    seen = set()
+    for path, model in models:
+        if model.get("cache") != "kserve":
+            continue
+        key = pools.get(str(model.get("pool")), {}).get("cluster"), str(model.get("source"))
+        if key in seen:
+            what = "KServe keeps another model of this source on that cluster already"
+            yield Fault((*path, "source"), "answers.kept-twice", what, "write cache: node")
+        seen.add(key)
 
 
 def _counted(

@@ -111,7 +111,7 @@ def _found(repository: Repository) -> Iterator[Outcome]:
     folders = {
         str(mapping(mapping(volume), "hostPath").get("path"))
         for pod in pods(repository)
-        if pod.resource.id.name == _AGENT
+        if pod.resource.id.name.startswith(_AGENT)
         for volume in items(pod.spec, "volumes")
         if "hostPath" in mapping(volume)
     }
