@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
@@ -11,9 +12,24 @@ from groundplan import toolchain
 from groundplan.errors import ToolError
 from groundplan.runners.apiserver import Binaries
 
+if TYPE_CHECKING:
+    from pathlib import Path
+
 # What guards main judges the commit and not the draw; `nox -s laws` looks for new examples.
 settings.register_profile("gate", derandomize=True)
 settings.load_profile("gate")
+
+_WAITING = ("kind", "cluster")
+"""Marks of tests that wait for others, longest first."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the files that wait longest, so that the rest fills their pauses."""
+    ranks: dict[Path, int] = {}
+    for item in items:
+        found = [rank for rank, mark in enumerate(_WAITING) if item.get_closest_marker(mark)]
+        ranks[item.path] = min([*found, ranks.get(item.path, len(_WAITING))])
+    items.sort(key=lambda item: ranks[item.path])
 
 
 @pytest.fixture(scope="session")

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
 
+from groundplan import documents
 from tests.rendering import BLUEPRINTS, ROOT, TIERS
 
 if TYPE_CHECKING:
@@ -27,17 +29,19 @@ def template_files() -> list[Path]:
     return wrappers + included
 
 
+@cache
 def component_data() -> dict[str, Any]:
     """The data file of each component, with null for what depends on answers."""
     found = {}
     for path in sorted((BLUEPRINTS / "components").glob("*.yaml")):
         text = re.sub(r"#\{.*?\}#", "null", path.read_text())
-        found[path.stem] = yaml.safe_load(text)
+        found[path.stem] = documents.load(text)
     return found
 
 
+@cache
 def tier_data(tier: str) -> Any:
-    return yaml.safe_load((BLUEPRINTS / "tiers" / f"{tier}.yaml").read_text())
+    return documents.load((BLUEPRINTS / "tiers" / f"{tier}.yaml").read_text())
 
 
 def test_template_files_decide_little() -> None:

@@ -9,8 +9,8 @@ addresses of each kind.
 from __future__ import annotations
 
 import ipaddress
-from dataclasses import replace
-from functools import cache
+from dataclasses import dataclass, replace
+from functools import cache, cached_property
 from itertools import product
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -76,14 +76,15 @@ class Declarer(NamedTuple):
     flows: dict[str, list[dict[str, Any]]]
 
 
-class Platform(NamedTuple):
+@dataclass(frozen=True)
+class Platform:
     """One cluster of a rendered repository, and what is declared for it."""
 
     declarers: list[Declarer]
     places: set[str]
     exposures: Exposures
 
-    @property
+    @cached_property
     def declared(self) -> list[Pod]:
         """The pods that are declared."""
         return [
@@ -92,7 +93,11 @@ class Platform(NamedTuple):
             for pods, labels in one.pods.items()
         ]
 
-    @property
+    @cached_property
+    def named(self) -> dict[str, Pod]:
+        return {pod.name: pod for pod in self.declared}
+
+    @cached_property
     def ends(self) -> list[End]:
         """Them, others beside them, pods of the cluster, and addresses."""
         spaces = sorted({one.namespace for one in self.declarers} | {"elsewhere"})
@@ -157,9 +162,7 @@ def ports(listed: list[Any]) -> Ports:
 
 def means(platform: Platform, other: str, end: End, namespace: str) -> bool:
     """Whether the other end of a flow, as the data names it, is a pod or an address."""
-    known = {pod.name: pod for pod in platform.declared}
-    if other in known:
-        pod = known[other]
+    if pod := platform.named.get(other):
         return isinstance(end, Pod) and is_like(end, pod.namespace, pod.labels)
     peers = PEERS[other]["peers"] if other in PEERS else [{"nowhere": True}]
     if isinstance(end, str):
@@ -274,7 +277,7 @@ def test_a_policy_that_says_something_else_is_noticed(
     other = read(replace(resource, body={**resource.body, **change}))
     changed = replace(scene, policies={**scene.policies, key: other})
     labels = {name: scene.labels(name) or {} for name in scene.namespaces}
-    found = differences(platform._replace(exposures=Exposures(changed, Namespaces(labels))))
+    found = differences(replace(platform, exposures=Exposures(changed, Namespaces(labels))))
     assert found
     assert all(bool(one[3]) is too_much for one in found if one[0] == "Ingress")
 

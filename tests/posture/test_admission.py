@@ -12,9 +12,11 @@ from groundplan.posture import admission
 from groundplan.posture.admission.expressions import conjuncts
 from groundplan.posture.admission.matching import OPERATIONS, Scope
 from groundplan.tree import Tree
+from tests.posture.draws import draws
 from tests.posture.states import said
 
-PAIRS = 20_000
+pytestmark = pytest.mark.brute_force
+PAIRS = draws(20_000)
 REQUESTS = tuple(
     product(
         OPERATIONS,

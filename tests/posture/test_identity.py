@@ -11,9 +11,11 @@ import pytest
 
 from groundplan.posture import identity
 from groundplan.posture.identity.iam import document, included
+from tests.posture.draws import draws
 from tests.posture.states import said
 
-PAIRS = 60_000
+pytestmark = pytest.mark.brute_force
+PAIRS = draws(60_000)
 TEXTS = tuple("".join(letters) for size in range(6) for letters in product("abc", repeat=size))
 
 

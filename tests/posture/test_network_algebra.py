@@ -13,9 +13,11 @@ from groundplan.posture.network.boxes import PORT, Box, subtract
 from groundplan.posture.network.ports import EVERY, PROTOCOLS, Ports, numbers
 from groundplan.posture.network.spans import Spans
 from groundplan.posture.selectors import Values
+from tests.posture.draws import draws
 
-PAIRS = 40_000
-BOXES = 5_000
+pytestmark = pytest.mark.brute_force
+PAIRS = draws(40_000)
+BOXES = draws(5_000)
 
 
 def some_spans(chance: random.Random, highest: int = 15) -> Spans:

@@ -5,10 +5,14 @@ from __future__ import annotations
 import random
 from typing import Any
 
+import pytest
+
 from groundplan.posture import network
 from tests.posture import small_networks as small
+from tests.posture.draws import draws
 
-NETWORKS = 120
+pytestmark = pytest.mark.brute_force
+NETWORKS = draws(120)
 LABELS = {"app": "x", "role": "y", "tier": "x"}
 
 

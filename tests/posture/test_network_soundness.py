@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import json
-import os
 import random
 from functools import cache
 from itertools import product
 from typing import Any
+
+import pytest
 
 from groundplan.posture.model import Verdict
 from groundplan.posture.network import compare
 from groundplan.posture.network.gains import gains
 from groundplan.posture.network.sides import Sides
 from tests.posture import small_networks as small
+from tests.posture.draws import draws
 
-PAIRS = int(os.environ.get("GROUNDPLAN_PAIRS", "20000"))
+pytestmark = pytest.mark.brute_force
+PAIRS = draws(20_000)
 NETWORKS = PAIRS // 5
 
 SPACES = {"a": {"team": "x"}, "b": {"team": "y"}}
@@ -28,23 +31,26 @@ LABELS = [
 NAMED: tuple[dict[str, int], ...] = ({}, {"http": 1}, {"http": 9})
 
 
-def ends() -> list[tuple[dict[str, str], dict[str, str]]]:
-    spaces = [{small.NAME: name, **labels} for name, labels in SPACES.items()]
-    spaces += [{small.NAME: "c", **labels} for labels in UNKNOWN]
-    return list(product(LABELS, spaces))
-
+NAMESPACES = [
+    *({small.NAME: name, **labels} for name, labels in SPACES.items()),
+    *({small.NAME: "c", **labels} for labels in UNKNOWN),
+]
+PODS = [*product(LABELS, NAMESPACES)]
 
 CELLS = {
     "Ingress": [
         (own, end, port, named)
         for own, named in product(LABELS, NAMED)
-        for end in (*ends(), *small.ADDRESSES)
+        for end in (*PODS, *small.ADDRESSES)
         for port in small.PORTS
     ],
     "Egress": [
         (own, end, port, named)
         for own in LABELS
-        for end, named in (*product(ends(), NAMED), *((one, None) for one in small.ADDRESSES))
+        for end, named in (
+            *product(PODS, NAMED),
+            *product(small.ADDRESSES, (None,)),
+        )
         for port in small.PORTS
     ],
 }
@@ -55,8 +61,21 @@ class Judge:
     """The connections that policies allow, as the bits of a number; parts are worked out once."""
 
     @staticmethod
-    def mask(direction: str, holds: Any) -> int:
-        return sum(1 << i for i, cell in enumerate(CELLS[direction]) if holds(*cell))
+    @cache
+    def groups(direction: str, *places: int) -> list[tuple[list[Any], int]]:
+        """What connections have at these places, and which ones have it."""
+        found: dict[tuple[int, ...], tuple[list[Any], list[int]]] = {}
+        for number, cell in enumerate(CELLS[direction]):
+            asked = [cell[place] for place in places]
+            found.setdefault(tuple(map(id, asked)), (asked, []))[1].append(number)
+        return [
+            (asked, sum(1 << number for number in numbers)) for asked, numbers in found.values()
+        ]
+
+    @classmethod
+    def mask(cls, direction: str, holds: Any, *places: int) -> int:
+        """The connections of which it holds, by what they have at these places."""
+        return sum(bits for asked, bits in cls.groups(direction, *places) if holds(*asked))
 
     @classmethod
     @cache
@@ -64,11 +83,11 @@ class Judge:
         said = json.loads(text)
         match kind:
             case "own":
-                return cls.mask(direction, lambda own, *_: small.selected(said, own))
+                return cls.mask(direction, lambda own: small.selected(said, own), 0)
             case "peer":
-                return cls.mask(direction, lambda _o, end, *_: small.peer_matches(said, end, "a"))
+                return cls.mask(direction, lambda end: small.peer_matches(said, end, "a"), 1)
             case "port":
-                return cls.mask(direction, lambda _o, _e, *of: small.port_matches(said, *of))
+                return cls.mask(direction, lambda *of: small.port_matches(said, *of), 2, 3)
         raise AssertionError(kind)
 
     @classmethod

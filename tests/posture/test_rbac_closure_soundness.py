@@ -14,13 +14,17 @@ from itertools import product
 from operator import or_
 from typing import Any
 
+import pytest
+
 from groundplan.posture.model import State
 from groundplan.posture.rbac.access import Access, Principal
 from groundplan.posture.rbac.escalation import Closures, gained
 from groundplan.resources import Origin, Resource
+from tests.posture.draws import draws
 from tests.posture.test_rbac_soundness import GROUP, allows, key, rbac
 
-FAMILIES, VARIANTS, PAIRS = 120, 10, 120_000
+pytestmark = pytest.mark.brute_force
+FAMILIES, VARIANTS, PAIRS = draws(120), 10, draws(120_000)
 VERBS = ("get", "create", "patch", "bind", "escalate", "impersonate", "fresh")
 CORE, APPS, FRESH = "", "apps", "fresh"
 THINGS = (

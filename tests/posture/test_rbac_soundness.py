@@ -12,13 +12,17 @@ from functools import cache
 from itertools import product
 from typing import Any
 
+import pytest
+
 from groundplan.posture.model import State, Verdict
 from groundplan.posture.rbac import compare
 from groundplan.posture.rbac.rules import Permissions, atoms
 from groundplan.resources import Origin, Resource
+from tests.posture.draws import draws
 
-RULE_PAIRS = 100_000
-STATE_PAIRS = 6_000
+pytestmark = pytest.mark.brute_force
+RULE_PAIRS = draws(100_000)
+STATE_PAIRS = draws(6_000)
 
 VERBS = ("get", "list", "create", "fresh")
 GROUPS = ("", "apps", "fresh")

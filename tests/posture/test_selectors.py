@@ -9,10 +9,12 @@ from typing import Any
 import pytest
 
 from groundplan.posture.selectors import box, selects, within, within_any
+from tests.posture.draws import draws
 
 KEYS = ("a", "b")
 VALUES = ("x", "y", "z")
-PAIRS = 120_000
+pytestmark = pytest.mark.brute_force
+PAIRS = draws(120_000)
 UNIONS = 10_000
 
 OBJECTS = tuple(
