@@ -293,12 +293,11 @@ def test_a_declared_flow_passes_at_both_ends(
 
 def stuck(platform: Platform) -> list[tuple[str, dict[str, Any]]]:
     """The declared flows that one of their ends does not let through."""
-    known = {pod.name: pod for pod in platform.declared}
     found = []
     for one in platform.declarers:
         for field, mine, theirs in (("ingress", "to", "from"), ("egress", "from", "to")):
             for flow in one.flows[field]:
-                other = known.get(flow[theirs])
+                other = platform.named.get(flow[theirs])
                 own = Pod("", one.namespace, one.pods[flow[mine]])
                 if other is None:
                     continue

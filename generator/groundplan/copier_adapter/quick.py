@@ -19,6 +19,7 @@ from copier import _user_data as copier_data
 
 from groundplan.copier_adapter import compiled
 from groundplan.copier_adapter.failures import translated
+from groundplan.copier_adapter.remembered import remembered
 from groundplan.template import UPSTREAM, Template
 
 if TYPE_CHECKING:
@@ -147,8 +148,10 @@ class Renderer(copier_main.Worker):
         """Copier's environment, which compiles equal strings once."""
         environment: Any = super().jinja_env
         compiled.remember(environment)
+        environment.auto_reload = False
         environment.from_string = _compile_once(environment)
         environment.filters["from_yaml"] = _from_yaml
+        environment.filters["to_nice_yaml"] = remembered(environment.filters["to_nice_yaml"])
         return environment
 
     @property
@@ -198,6 +201,7 @@ class _Question(copier_data.Question):
         return super().cast_answer(answer)
 
 
+@remembered
 def _from_yaml(text: Any) -> Any:
     """Read YAML as copier does, several times as fast where libyaml is there."""
     return yaml.load(text, _Loader) if isinstance(text, str) else text  # noqa: S506 - a safe one
