@@ -63,9 +63,11 @@ class Graph:
     def parents(self) -> Mapping[Key, tuple[Unit, ...]]:
         """The units that apply, or generate, another unit's own object."""
         by_origin: dict[Origin, list[Unit]] = {}
+        files = {unit.origin.path for unit in self.cluster.units}
         for unit in self.cluster.units:
             for resource in unit.resources:
-                by_origin.setdefault(resource.origin, []).append(unit)
+                if resource.origin.path in files:
+                    by_origin.setdefault(resource.origin, []).append(unit)
         found = {}
         for key, unit in self.units.items():
             owners = [owner for owner, _ in self.objects.get(key, ())]

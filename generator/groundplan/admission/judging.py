@@ -107,6 +107,7 @@ class Judge:
         self._part = once(_part)
         self._said: dict[Hashable, Verdicts] = {}
         self._single: dict[Hashable, tuple[Verdict, ...]] = {}
+        self._likely: dict[Hashable, tuple[Policy, ...]] = {}
         self._numbers: dict[Hashable, int] = {}
         """What each set of policies that was seen is called in the others."""
 
@@ -138,8 +139,19 @@ class Judge:
             around = namespaces[_namespace(resource)]
             key = (number, resource.content, around.content)
             if key not in self._single:
-                self._single[key] = tuple(_judged(policies, resource, around))
+                self._single[key] = tuple(self._judged(policies, number, resource, around))
             yield from self._single[key]
+
+    def _judged(
+        self, policies: Sequence[Policy], number: int, resource: Resource, around: Around
+    ) -> Iterator[Verdict]:
+        for candidate in _candidates(resource):
+            key = (number, candidate.group, candidate.kind)
+            if key not in self._likely:
+                self._likely[key] = tuple(p for p in policies if _about(p, candidate))
+            for policy in self._likely[key]:
+                if _concerns(policy, candidate, around):
+                    yield _verdict(policy, candidate, around)
 
 
 def _part(resources: Sequence[Resource]) -> _Part:
@@ -163,13 +175,6 @@ def _gathered(verdicts: Iterable[Verdict]) -> Verdicts:
     return Verdicts(content, tuple(others))
 
 
-def _judged(policies: Sequence[Policy], resource: Resource, around: Around) -> Iterator[Verdict]:
-    for candidate in _candidates(resource):
-        for policy in policies:
-            if _concerns(policy, candidate, around):
-                yield _verdict(policy, candidate, around)
-
-
 def _is_namespace(resource: Resource) -> bool:
     return (resource.id.group, resource.id.kind) == ("", "Namespace")
 
@@ -184,6 +189,12 @@ def _candidates(resource: Resource) -> Iterator[Candidate]:
     yield Candidate(resource, "", identity.group, identity.version, identity.kind, resource.body)
     for pointer, made in pods(resource):
         yield Candidate(resource, pointer, "", "v1", "Pod", made)
+
+
+def _about(policy: Policy, candidate: Candidate) -> bool:
+    """Whether a policy may concern objects of a kind, whatever they are called."""
+    rules = items(policy.scopes[0], "resourceRules")
+    return any(_of_kind(mapping(rule), candidate) for rule in rules)
 
 
 def _concerns(policy: Policy, candidate: Candidate, around: Around) -> bool:
@@ -204,12 +215,16 @@ def _concerns(policy: Policy, candidate: Candidate, around: Around) -> bool:
 
 
 def _named(rule: Mapping[str, Any], candidate: Candidate) -> bool:
-    """Whether a rule is about making such an object; equivalent versions count as one."""
+    """Whether a rule is about making such an object."""
+    return _of_kind(rule, candidate) and _has_name(items(rule, "resourceNames"), candidate)
+
+
+def _of_kind(rule: Mapping[str, Any], candidate: Candidate) -> bool:
+    """Whether a rule is about making objects of a kind; equivalent versions count as one."""
     return (
         bool({"*", candidate.group} & set(items(rule, "apiGroups")))
         and bool({"*", "*/*", candidate.plural} & set(items(rule, "resources")))
         and bool({"*", "CREATE"} & set(items(rule, "operations")))
-        and _has_name(items(rule, "resourceNames"), candidate)
     )
 
 

@@ -34,8 +34,10 @@ def _alone(repository: Repository) -> Iterator[Outcome]:
     }
     for resource in repository.resources:
         path = resource.origin.path
+        if not path.startswith(f"{FOLDER}/"):
+            continue
         owners, line = rules.rule(path)
-        if not path.startswith(f"{FOLDER}/") or set(owners) <= set(everything):
+        if set(owners) <= set(everything):
             continue
         if _bounded(resource.id, path.split("/")[1], bounds):
             yield Passed()

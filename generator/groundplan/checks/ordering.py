@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from groundplan.checks import Check, _known
 from groundplan.findings import Outcome, Passed, Severity, Skipped
 from groundplan.gitops.model import Engine, Unit
 from groundplan.schemas import Missing
+from groundplan.sharing import once
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
     from groundplan.graph import Graph
     from groundplan.repository import Repository
     from groundplan.resources import Origin, Resource, ResourceId
+    from groundplan.schemas import Schema
 
 GIVEN_NAMESPACES = frozenset({"", "default", "kube-system", "kube-public", "kube-node-lease"})
 """Those that every cluster has."""
@@ -79,11 +82,12 @@ class Maker(NamedTuple):
 
 def _namespaces_first(repository: Repository) -> Iterator[Outcome]:
     """Find objects and charts in namespaces that are not there yet."""
+    used = once(partial(_used, repository))
     for graph in repository.graphs:
         makers = _namespace_makers(graph)
         given = _given_namespaces(graph)
         for unit in graph.cluster.units:
-            for namespace, use in _uses(repository, unit).items():
+            for namespace, use in _uses(used(unit.resources), unit).items():
                 if namespace in given or _is_ready(graph, unit, makers.get(namespace, ())):
                     yield Passed()
                 elif namespace not in makers and not graph.complete:
@@ -115,13 +119,19 @@ def _given_namespaces(graph: Graph) -> frozenset[str]:
     return GIVEN_NAMESPACES | roots | {ENGINE_NAMESPACES[graph.cluster.engine]}
 
 
-def _uses(repository: Repository, unit: Unit) -> Mapping[str, Use]:
-    """The first object or chart in each namespace that a unit needs."""
+def _used(repository: Repository, resources: Sequence[Resource]) -> Mapping[str, Use]:
+    """The first object in each namespace that objects need."""
     found: dict[str, Use] = {}
-    for resource in unit.resources:
+    for resource in resources:
         namespace = resource.id.namespace
         if namespace not in found and repository.is_namespaced(resource.id) is not False:
             found[namespace] = Use(resource.id, resource.origin, "/metadata/namespace")
+    return found
+
+
+def _uses(used: Mapping[str, Use], unit: Unit) -> Mapping[str, Use]:
+    """The first object or chart in each namespace that a unit needs."""
+    found = dict(used)
     for release in unit.releases:
         found.setdefault(release.namespace, Use(release.id, release.origin, "/spec"))
     return found
@@ -178,18 +188,19 @@ def _is_ready(graph: Graph, unit: Unit, makers: Sequence[Maker]) -> bool:
 
 def _kinds_first(repository: Repository) -> Iterator[Outcome]:
     """Find custom objects whose definition is not there yet."""
+    first_of_kind = once(_first_of_kind)
     for graph in repository.graphs:
         definitions = _definitions(graph)
         for unit in graph.cluster.units:
-            for kind, resource in _first_of_kind(unit).items():
+            for kind, resource in first_of_kind(unit.resources).items():
                 makers = definitions.get(kind, ())
                 yield _judge(repository, graph, unit, resource, makers)
 
 
-def _first_of_kind(unit: Unit) -> Mapping[tuple[str, str], Resource]:
-    """The first object of each custom kind that a unit applies."""
+def _first_of_kind(resources: Sequence[Resource]) -> Mapping[tuple[str, str], Resource]:
+    """The first object of each custom kind among those of a unit."""
     found: dict[tuple[str, str], Resource] = {}
-    for resource in unit.resources:
+    for resource in resources:
         group = resource.id.group
         given = "." not in group or group in BUILT_IN_GROUPS or group.endswith(ENGINE_GROUPS)
         if not given:
@@ -233,8 +244,9 @@ def _by_chart(
 ) -> Outcome | str:
     """Say whether a chart defines an object's kind in time; a text says why it is not defined."""
     group, kind = resource.id.group, resource.id.kind
+    schema = repository.schemas.lookup(resource.id.group, resource.id.version, resource.id.kind)
     bringing = [
-        owner for owner, release in graph.releases if _brings(repository, release, resource)
+        owner for owner, release in graph.releases if _brings(repository, schema, release, resource)
     ]
     if any(_is_installed(graph, owner, unit) for owner in bringing):
         return Passed()
@@ -264,9 +276,10 @@ def _doubt(graph: Graph, unit: Unit, group: str, *, known: bool) -> str:
     return UNKNOWN_CHART if apart or (graph.releases and not known) else ""
 
 
-def _brings(repository: Repository, release: Release, resource: Resource) -> bool:
+def _brings(
+    repository: Repository, schema: Schema | Missing, release: Release, resource: Resource
+) -> bool:
     """Whether a chart is known to bring the definition of an object's kind."""
-    schema = repository.schemas.lookup(resource.id.group, resource.id.version, resource.id.kind)
     if isinstance(schema, Missing) or not release.chart:
         return _known.chart_brings(release, resource.id.group, resource.id.kind)
     component = schema.provenance.component

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from fnmatch import fnmatchcase
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from groundplan.checks import Check
 from groundplan.findings import Failed, Outcome, Passed, Severity
 from groundplan.gitops.model import Engine
+from groundplan.sharing import once
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
     from groundplan.gitops.model import Unit
     from groundplan.repository import Repository
     from groundplan.resources import Resource
@@ -75,27 +79,35 @@ def _objects_allowed(
     repository: Repository, projects: Mapping[str, Mapping[str, Any]]
 ) -> Iterator[Failed]:
     """Find objects of kinds that the project of their Application does not allow."""
+    kinds = once(partial(_kinds, repository))
     for graph in repository.graphs:
         if graph.cluster.engine is not Engine.ARGOCD:
             continue
         for unit in graph.cluster.units:
             project = projects.get(str(graph.application(unit).get("project", DEFAULT)))
             if project is not None:
-                yield from _kinds_allowed(repository, unit, project)
+                yield from _kinds_allowed(repository, unit, kinds(unit.resources), project)
+
+
+def _kinds(repository: Repository, resources: Sequence[Resource]) -> list[tuple[Resource, bool]]:
+    """The first object of each kind that is known, and whether the kind has namespaces."""
+    first: dict[tuple[str, str], Resource] = {}
+    for resource in resources:
+        first.setdefault((resource.id.group, resource.id.kind), resource)
+    known = ((resource, repository.is_namespaced(resource.id)) for resource in first.values())
+    return [(resource, namespaced) for resource, namespaced in known if namespaced is not None]
 
 
 def _kinds_allowed(
-    repository: Repository, unit: Unit, project: Mapping[str, Any]
+    repository: Repository,
+    unit: Unit,
+    kinds: Iterable[tuple[Resource, bool]],
+    project: Mapping[str, Any],
 ) -> Iterator[Failed]:
     """Find the first object of each kind that a project does not allow."""
-    seen = set()
-    for resource in unit.resources:
+    for resource, namespaced in kinds:
         kind = (resource.id.group, resource.id.kind)
-        if kind in seen:
-            continue
-        seen.add(kind)
-        namespaced = repository.is_namespaced(resource.id)
-        if namespaced is not None and not _allows_kind(project, kind, namespaced=namespaced):
+        if not _allows_kind(project, kind, namespaced=namespaced):
             yield ALLOWS.fail(
                 f"{resource.id}: the project of {unit.id} does not allow this kind",
                 repository.locate(resource.origin, "/kind"),

@@ -43,7 +43,7 @@ class Templating:
             TemplateError: when one cannot be filled in.
         """
         if isinstance(value, str):
-            return self.text(value, parameters)
+            return self.text(value, parameters) if "{{" in value else value
         if isinstance(value, Mapping):
             return {
                 self.text(str(key), parameters): self.value(item, parameters)
