@@ -9,6 +9,7 @@ from tempfile import mkdtemp
 from typing import Any
 
 import pytest
+import yaml
 
 from groundplan import checks
 from groundplan.answers.model_servers import sized
@@ -202,6 +203,17 @@ def test_no_server_is_no_load_and_a_server_that_is_not_heard_is_an_error(
 
     question = promtool.question(series, "3h", expected)
     assert promtool.tested({"routed": (asked, [question])}, tmp_path) == ""
+
+
+def test_a_request_is_held_as_long_as_an_answer_may_take() -> None:
+    tree = every_way("flux")
+    [config] = [c for c in found(tree, "ConfigMap") if c["metadata"]["name"] == "routed-picker"]
+    [route] = [r for r in found(tree, "HTTPRoute") if r["metadata"]["name"] == "routed"]
+    [policy] = [p for p in found(tree, "EnvoyExtensionPolicy") if p["metadata"]["name"] == "routed"]
+
+    held = yaml.safe_load(config["data"]["picker.yaml"])["flowControl"]["defaultRequestTTL"]
+    assert held == route["spec"]["rules"][0]["timeouts"]["request"]
+    assert held == policy["spec"]["extProc"][0]["messageTimeout"], "Envoy gives up no sooner"
 
 
 def test_what_chooses_a_server_may_read_pods_and_nothing_more() -> None:
