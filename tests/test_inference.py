@@ -336,16 +336,16 @@ def test_a_job_of_kserves_agent_gets_the_toleration_and_an_end(tmp_path: Path) -
     pod |= {"containers": [program["spec"]["container"]], "securityContext": {"fsGroup": 2000}}
     job: dict[str, Any] = {"apiVersion": "batch/v1", "kind": "Job"}
     job |= {"metadata": {"name": "qwen3-8b-gpu-0"}, "spec": {"template": {"spec": pod}}}
-    space = "/api/v1/namespaces/kserve-model-caches"
+    space = "kserve-model-caches"
     with running(control_planes.binaries()) as server:
-        [named] = [n for n in found(tree, "Namespace") if n["metadata"]["name"] in space]
-        assert server.client.send(apply(space, named, dry_run=False)).ok
+        [named] = [n for n in found(tree, "Namespace") if n["metadata"]["name"] == space]
+        assert server.client.send(apply(f"/api/v1/namespaces/{space}", named, dry_run=False)).ok
         for kind, plural in (("", "policies"), ("Binding", "policybindings")):
             [one] = found(tree, f"MutatingAdmissionPolicy{kind}")
             kinds = f"/apis/admissionregistration.k8s.io/v1/mutatingadmission{plural}"
             path = f"{kinds}/{one['metadata']['name']}"
             assert server.client.send(apply(path, one, dry_run=False)).ok
-        path = "/apis/batch/v1/namespaces/kserve-model-caches/jobs/qwen3-8b-gpu-0"
+        path = f"/apis/batch/v1/namespaces/{space}/jobs/qwen3-8b-gpu-0"
         for _ in range(60):  # until the API server has read the policy
             answer = server.client.send(apply(path, job, dry_run=True))
             assert answer.ok, answer.message

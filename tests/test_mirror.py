@@ -274,7 +274,7 @@ INNER = {"docker.io/grafana/grafana": "grafana", "quay.io/kiwigrid/k8s-sidecar":
 COMPONENTS = catalogue.component_data(Template(ROOT, "v0"))
 WITH_CHART = sorted(name for name, said in COMPONENTS.items() if "chart" in said)
 EXAMPLES = sorted(file.parent.name for file in ROOT.glob("examples/*/answers.yaml"))
-WITHOUT_IMAGES = {"kserve-crds", "prometheus-operator-crds"}
+WITHOUT_IMAGES = {"kserve-crds", "kserve-localmodel-crds", "prometheus-operator-crds"}
 
 
 def listed(tree: Tree, folder: Path) -> tuple[int, Any]:

@@ -133,7 +133,7 @@ def _found(repository: Repository) -> Iterator[Outcome]:
 def _reached(repository: Repository) -> Iterator[Outcome]:
     """Find node groups of KServe whose nodes keep away the Jobs that fetch models onto them."""
     every = list(objects(repository))
-    added = any(one.id.kind in _MUTATES and "tolerations" in str(one.body) for one in every)
+    added = any(one.id.kind in _MUTATES and _tolerates(one.body) for one in every)
     known = pools(every)
     for group in every:
         if (group.id.group, group.id.kind) != (_GROUP, "LocalModelNodeGroup"):
@@ -154,6 +154,12 @@ def _reached(repository: Repository) -> Iterator[Outcome]:
                 repository.locate(group.origin, "/spec/persistentVolumeSpec/nodeAffinity"),
                 group.id,
             )
+
+
+def _tolerates(policy: Mapping[str, Any]) -> bool:
+    """Whether a policy adds tolerations: the API server lets no ApplyConfiguration touch them."""
+    said = items(mapping(policy, "spec"), "mutations") or [policy]
+    return any("tolerations" in str({**mapping(one), "applyConfiguration": None}) for one in said)
 
 
 def _selected(volume: Mapping[str, Any], labels: Mapping[str, str]) -> bool:
