@@ -159,6 +159,21 @@ def test_somebody_is_told_of_a_node_that_nobody_reads_or_uses(way: Metered, tmp_
     assert way.judged(cases, tmp_path) == ""
 
 
+def test_nodes_that_stand_may_be_empty(tmp_path: Path) -> None:
+    way = Metered(On("capi", pool={"minimum": 1}), "nvidia_com_gpu", 1, 1, 0)
+    alert, firing = "AcceleratorNodeUnused", 'count by (node) (ALERTS{alertstate="firing"})'
+    other = {
+        series.replace("'gpu'", "'made'").replace("'n'", "'m'"): value
+        for series, value in way.node.items()
+    }
+
+    cases = {alert: [question(way.node | other, "3h", {firing: {'{node="m"}': 1.0}})]}
+    assert way.judged(cases, tmp_path) == ""
+    assert [b"nodes=[node.cluster.x-k8s.io/pool]" in t for t in way.tree().files.values()].count(
+        True
+    ) == 1
+
+
 @ways
 def test_nodes_say_of_which_pool_they_are_where_a_rule_asks(way: Metered) -> None:
     label = LABELS[way.on.place].partition(", ")[2].partition("=")[0]

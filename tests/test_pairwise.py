@@ -33,6 +33,7 @@ POOL = {
     "most": 1,
     "capacity": ["on-demand"],
 }
+STANDING = {"minimum": 1, "topology": ["node"], "hour_cents": 100}
 MODEL = {
     "name": "qwen3-8b",
     "namespace": "payments",
@@ -71,7 +72,7 @@ VALUES: dict[str, dict[str, Any]] = {
         "delivering": [{**TEAMS[0], **DELIVERED, "clusters": ["production"], "gpus": "2"}],
     },
     "signers": {UNSAID: None, "one": SIGNERS[:1]},
-    "pools": {UNSAID: None, "one": [POOL]},
+    "pools": {UNSAID: None, "one": [POOL], "standing": [POOL | STANDING]},
     "models": {UNSAID: None, "one": [MODEL], "behind a router": [ROUTED]},
     "contacts": {
         UNSAID: None,
@@ -174,6 +175,11 @@ def test_only_answers_that_contradict_each_other_are_refused_together() -> None:
         *(f"teams=none, {what}" for what in AI),
         *(f"{other}, {what}" for other in ("teams=two", "pools=unsaid") for what in AI[1:]),
         "tier=small, models=behind a router",
+        # Nodes stand where they are one's own, and queues look at them.
+        *(f"clusters={place}, pools=standing" for place in (*PLACES, "mixed") if place != "capi"),
+        "teams=none, pools=standing",
+        "tier=small, pools=standing",
+        "pools=standing, accelerator_queues=none",
     }
 
     assert {shown(pair) for pair in covered().refused} == refused

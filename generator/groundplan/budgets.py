@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from groundplan import copier_adapter
+from groundplan import catalogue, copier_adapter
 from groundplan.answers import checked, read
 from groundplan.answers.model_memory import Memory
 from groundplan.answers.serving import hardware
@@ -60,8 +60,22 @@ class Budget:
         return sum(part.seconds for part in self.start)
 
 
-def budgets(folder: Path, template: Template) -> tuple[Budget, ...]:
-    """Estimate what the models of a rendered repository need, from its answers.
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A pool whose nodes are there whether pods ask for them or not."""
+
+    pool: str
+    cluster: str
+    accelerator: str
+    accelerators: int
+    """Always."""
+    hour: float | None
+    """What they cost together, in the currency of the answers; None where they do not say."""
+    month: float | None
+
+
+def budgets(folder: Path, template: Template) -> tuple[tuple[Budget, ...], tuple[Standing, ...]]:
+    """Estimate what the models of a rendered repository need and its pools cost, from its answers.
 
     Raises:
         UsageError: `report.not-rendered`.
@@ -76,9 +90,17 @@ def budgets(folder: Path, template: Template) -> tuple[Budget, ...]:
             fix="name a repository that groundplan or copier rendered",
         )
     given = checked(read(folder / ANSWERS_FILE), template)
-    models = copier_adapter.plan(template, given.values)["models"]
-    known = hardware(template)
-    return tuple(_budget(model, known) for model in models)
+    plan = copier_adapter.plan(template, given.values)
+    known, hours = hardware(template), catalogue.read(template, "prices.yaml")["hours"]
+    standing = (_standing(pool, hours) for pool in plan["pools"] if pool["minimum"])
+    return tuple(_budget(model, known) for model in plan["models"]), tuple(standing)
+
+
+def _standing(pool: Mapping[str, Any], hours: int) -> Standing:
+    hour = pool["minimum"] * pool["hour_cents"] / 100 or None
+    month = hour and hour * hours
+    title = str(pool["title"])
+    return Standing(pool["name"], pool["cluster"], title, pool["minimum"], hour, month)
 
 
 def _budget(model: Mapping[str, Any], known: Hardware) -> Budget:

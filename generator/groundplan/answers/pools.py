@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from groundplan.answers.fields import Fault, Many, Number, Record, Text, label, shown, suggestion
+from groundplan.answers.standing import standing_fields
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -57,6 +58,7 @@ class Hardware:
 def pool_record(known: Hardware) -> Record:
     """What a pool may say."""
     steps = sorted({step for place in known.places for step in known.capacity(place)})
+    levels = {level for place in known.places.values() for level in place.get("levels", ())}
     return Record(
         {
             "name": Text(label),
@@ -78,6 +80,9 @@ def pool_record(known: Hardware) -> Record:
             "profile": Text(_profile, required=False),
             "driver": Text(_branch, required=False),
             "teams": Many(Text(label), required=False),
+            **standing_fields(
+                among(*sorted(levels), id="answers.not-a-level", what="level of a topology")
+            ),
         }
     )
 

@@ -24,6 +24,7 @@ from groundplan.answers.pools import (
     slice_of,
     unmade,
 )
+from groundplan.answers.standing import unsteady
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -104,6 +105,7 @@ def unserved(answers: Mapping[str, Any], known: Hardware) -> Iterator[Fault]:
         what = "a pool serves teams, and there is none"
         yield Fault(("pools",), "answers.pools-without-teams", what, "add a team, or drop the pool")
     yield from unmade(pools, clusters, _items(answers, "teams"), known)
+    yield from unsteady(pools, clusters, answers, known)
     named = {str(pool.get("name")): pool for _, pool in pools}
     models = [(path, _sized(model, named, known)) for path, model in models]
     for path, model in models:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 @click.option(
     "--models",
     is_flag=True,
-    help="Say what memory each model needs, and how long a cold start takes.",
+    help="Say what memory each model needs, how long a cold start takes, and what stands.",
 )
 @click.option(
     "--format",
@@ -40,7 +40,8 @@ def command(path: Path, conformance: bool, models: bool, form: str) -> ExitCode:
 
     With --models: for each model in the repository's answers, the rule that chose how its weights
     reach the servers, GiB on each accelerator, and the seconds until a server on a new node
-    answers, beside the objective; each number with where it is from, or that it is assumed.
+    answers, beside the objective; each number with where it is from, or that it is assumed. And the
+    pools that always have nodes, with what those cost by the answer hour_cents.
     """
     from groundplan.errors import ExitCode, UsageError
 
@@ -53,7 +54,7 @@ def command(path: Path, conformance: bool, models: bool, form: str) -> ExitCode:
         from groundplan.budgets import budgets
         from groundplan.report import models as listed
 
-        click.echo(listed.render(budgets(path, template.locate()), form), nl=False)
+        click.echo(listed.render(*budgets(path, template.locate()), form), nl=False)
         return ExitCode.CLEAN
     return _conformance(path, form)
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from groundplan.budgets import Budget
+    from groundplan.budgets import Budget, Standing
 
 _COLUMNS = (
     "model",
@@ -26,12 +26,23 @@ _COLUMNS = (
 _ASSUMED = "assumed"
 
 
-def render(budgets: Sequence[Budget], form: str) -> str:
-    """Write what models need in one of the formats."""
+def render(budgets: Sequence[Budget], standing: Sequence[Standing], form: str) -> str:
+    """Write what models need, and what pools cost without any, in one of the formats."""
     if form == "json":
-        return json.dumps({"models": list(map(_shown, budgets))}, indent=2) + "\n"
+        found = {"models": list(map(_shown, budgets)), "standing": list(map(asdict, standing))}
+        return json.dumps(found, indent=2) + "\n"
     lines = _markdown(budgets) if form == "markdown" else _text(budgets)
-    return "\n".join(lines) + "\n"
+    kept = [_kept(pool) for pool in standing]
+    between = [""] if kept and form == "markdown" else []
+    return "\n".join([*lines, *between, *kept]) + "\n"
+
+
+def _kept(pool: Standing) -> str:
+    each = f"{pool.accelerators} \N{MULTIPLICATION SIGN} {pool.accelerator}"
+    cost = "nobody said what it costs (hour_cents)"
+    if pool.hour is not None:
+        cost = f"it costs {pool.hour:.2f} an hour and {pool.month:.0f} a month, used or not"
+    return f"Pool {pool.pool} of {pool.cluster} always has {each}; {cost}."
 
 
 def _shown(budget: Budget) -> dict[str, object]:

@@ -25,6 +25,7 @@ _SIZE = {"cpu": "64", "memory": "512Gi", "pods": "110", "ephemeral-storage": "80
 """So large that only taints, labels and accelerators decide."""
 
 _PRESENT = {"key": ACCELERATOR, "value": "present", "effect": "NoSchedule"}
+_LEAST = "cluster.x-k8s.io/cluster-api-autoscaler-node-group-min-size"
 _MOST = "cluster.x-k8s.io/cluster-api-autoscaler-node-group-max-size"
 _CAPACITY = "capacity.cluster-autoscaler.kubernetes.io/"
 
@@ -47,6 +48,8 @@ class Pool:
     nodes: int = 1
     most: int = 0
     """How many nodes it may have; 0 where it does not say."""
+    least: int = 0
+    """How many nodes it always has."""
 
 
 def pools(resources: Iterable[Resource]) -> tuple[Pool, ...]:
@@ -147,13 +150,16 @@ def _karpenter(
     model = next((ns[0] for key, ns in said.items() if key.endswith("gpu-name") and ns), "")
     accelerators = max(counts, default=1) if counts or limited or model else 0
     taints = tuple(spec.get("taints") or ())
+    least = int(body["spec"].get("replicas", 0))
     for pools_of, capacity in overlays:
         for resource, number in capacity.items():
             if name in pools_of and resource.startswith("nvidia.com/"):
                 most = _most(body, resource, int(number))
-                return Pool(name, labels, taints, int(number), resource, model, most=most)
+                return Pool(
+                    name, labels, taints, int(number), resource, model, most=most, least=least
+                )
     most = _most(body, ACCELERATOR, accelerators)
-    return Pool(name, labels, taints, accelerators, model=model, most=most)
+    return Pool(name, labels, taints, accelerators, model=model, most=most, least=least)
 
 
 def _most(body: Mapping[str, Any], resource: str, each: int) -> int:
@@ -206,6 +212,8 @@ def _machine_deployment(name: str, body: Mapping[str, Any]) -> Pool:
         resource=str(annotations.get(_CAPACITY + "gpu-type", ACCELERATOR)),
         devices=count if by_driver else 0,
         most=int(annotations.get(_MOST, 0)),
+        # Without an autoscaler there are as many as it says, and one where it does not say.
+        least=int(annotations.get(_LEAST, body["spec"].get("replicas", 1))),
     )
 
 
