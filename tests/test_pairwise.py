@@ -244,6 +244,8 @@ KNOWN = {
     "CHT004": "the defaults of a chart",
     "GIT006": "what a chart whose defaults are not stored brings",
     "GPU020": "pools that are made where another repository is",
+    "GPU023": "pools that are made where another repository is",
+    "GPU031": "pools that are made where another repository is",
     "KUS008": "another repository",
     "MET003": "pods that a chart makes",
     "SCH002": "a schema that is not stored",
