@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 SIZES = ((10, 20), (100, 50))
 """Clusters and teams of the smaller enterprise, and of the larger one."""
+ROUNDS = 3
 TARGET = "≤ 1.2: does not grow"
 
 
@@ -68,11 +69,15 @@ def answers(engine: str, clusters: int, teams: int) -> dict[str, Any]:
 
 
 def _measured(engine: str, clusters: int, teams: int) -> tuple[Run, int]:
-    """Run the whole command: render, commit and check. Gives the distinct objects in it too."""
+    """Run the whole command: render, commit and check. Gives the distinct objects in it too.
+
+    Others that use the processor only ever add to its time, so the best of some runs counts.
+    """
     with tempfile.TemporaryDirectory() as name:
-        folder = Path(name, "platform")
         said = Path(name, "answers.json")
         said.write_text(json.dumps(answers(engine, clusters, teams)), "utf-8")
-        done = run([sys.executable, "-m", "groundplan", "new", folder, "--answers", said])
-        subjects = repository.load(folder).subjects
-    return done, sum(map(len, subjects.values()))
+        folders = [Path(name, f"platform-{number}") for number in range(ROUNDS)]
+        command = (sys.executable, "-m", "groundplan", "new")
+        runs = [run([*command, folder, "--answers", said]) for folder in folders]
+        subjects = repository.load(folders[0]).subjects
+    return min(runs, key=lambda done: done.cpu), sum(map(len, subjects.values()))
