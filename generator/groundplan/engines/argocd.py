@@ -29,8 +29,8 @@ APPLICATIONS = f"/apis/{GROUP}/v1alpha1/namespaces/{NAMESPACE}/applications"
 
 _VALUES = "components/argo-cd/values.yaml"
 _PART = {"app.kubernetes.io/part-of": "argocd"}
-_RESYNC = "20"
-"""Seconds between two looks; its own three minutes would be most of what is waited for."""
+_RESYNC = "60"
+"""Seconds between two looks, at each of which the API server is asked about every object."""
 _CONTROLLER = "argocd-application-controller"
 
 
