@@ -14,7 +14,7 @@ from groundplan.runners import docker
 from tests.test_verify import eventually
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
-PREFIX = "groundplan-test"
+PREFIX = "groundplan-test-kind"
 
 
 def groundplan(*words: str, **env: str) -> subprocess.CompletedProcess[str]:
