@@ -49,6 +49,8 @@ MODEL = {
     "ttft_ms": 1000,
 }
 ROUTED = {**MODEL, "serving": "llm-d", "access": "gateway"}
+KEPT = {**MODEL, "serving": "kserve", "cache": "kserve"}
+DISK: dict[str, dict[str, str]] = {"capi": {"weights_disk": "/mnt/nvme"}}
 DELIVERED = {"repository": "https://github.com/acme/payments.git", "path": "deploy/all"}
 RISK = {"what": "on_call", "owner": "@acme/cto", "reason": "We hire.", "expires": "2099-05-31"}
 VALUES: dict[str, dict[str, Any]] = {
@@ -60,7 +62,10 @@ VALUES: dict[str, dict[str, Any]] = {
     "posture_scan": {UNSAID: None, "given": EVERYTHING["posture_scan"]},
     "registry_mirror": {UNSAID: None, "given": "registry.acme.example/mirror"},
     "clusters": {
-        **{place: [{**CLUSTERS[place], "name": "production"}] for place in PLACES},
+        **{
+            place: [{**CLUSTERS[place], **DISK.get(place, {}), "name": "production"}]
+            for place in PLACES
+        },
         "with a gateway for models": [
             {**CLUSTERS["eks"], "name": "production", "model_gateway": "agentgateway"}
         ],
@@ -73,7 +78,7 @@ VALUES: dict[str, dict[str, Any]] = {
     },
     "signers": {UNSAID: None, "one": SIGNERS[:1]},
     "pools": {UNSAID: None, "one": [POOL], "standing": [POOL | STANDING]},
-    "models": {UNSAID: None, "one": [MODEL], "behind a router": [ROUTED]},
+    "models": {UNSAID: None, "one": [MODEL], "behind a router": [ROUTED], "kept": [KEPT]},
     "contacts": {
         UNSAID: None,
         "given": {
@@ -87,7 +92,7 @@ VALUES: dict[str, dict[str, Any]] = {
     "accepted_risks": {UNSAID: None, "nobody on call": [RISK]},
 }
 """What is tried of questions that have no choices."""
-AI = ("pools=one", "models=one", "models=behind a router")
+AI = ("pools=one", "models=one", "models=behind a router", "models=kept")
 PARTS = 8
 """Tests that the rows are dealt out to, so that several processes can share them."""
 ASKED = tuple(question for question in questions(TEMPLATE) if not question.computed)
@@ -175,11 +180,15 @@ def test_only_answers_that_contradict_each_other_are_refused_together() -> None:
         *(f"teams=none, {what}" for what in AI),
         *(f"{other}, {what}" for other in ("teams=two", "pools=unsaid") for what in AI[1:]),
         "tier=small, models=behind a router",
+        "tier=small, models=kept",
         # Nodes stand where they are one's own, and queues look at them.
-        *(f"clusters={place}, pools=standing" for place in (*PLACES, "mixed") if place != "capi"),
+        *(f"clusters={place}, pools=standing" for place in VALUES["clusters"] if place != "capi"),
         "teams=none, pools=standing",
         "tier=small, pools=standing",
         "pools=standing, accelerator_queues=none",
+        # And KServe keeps a model on their disks, by a policy that is stable from 1.36 on.
+        *(f"clusters={place}, models=kept" for place in VALUES["clusters"] if place != "capi"),
+        "kubernetes=1.35, models=kept",
     }
 
     assert {shown(pair) for pair in covered().refused} == refused
