@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+from math import ceil
 from typing import TYPE_CHECKING
 
 import pytest
 from click.testing import CliRunner, Result
 
-from groundplan import cli, documents
+from groundplan import checks, cli, copier_adapter, documents, repository
 from groundplan.errors import ExitCode
-from tests.rendering import ROOT
+from groundplan.findings import Severity
+from groundplan.template import Template
+from tests.rendering import EVERYTHING, ROOT
+from tests.test_inference import kept
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -63,6 +67,21 @@ def test_people_read_the_rule_the_memory_and_the_seconds() -> None:
     assert "node       150 s  https://" in text
     assert table.count("\n") == 3
     assert "weights 15.3" in table
+
+
+def test_what_kserve_keeps_goes_with_kyverno_and_a_scan_and_its_start_is_said(
+    tmp_path: Path,
+) -> None:
+    """A new node fetches at 250 MiB/s what its disk then reads at 2000."""
+    more = {"policy_engine": "kyverno", "posture_scan": EVERYTHING["posture_scan"]}
+    rendered = tmp_path / "rendered"
+    copier_adapter.render(Template(ROOT, "v0.0.0"), kept() | more, rendered)
+
+    found = checks.run(repository.load(rendered)).at_least(Severity.LOW)
+    assert [str(finding) for finding in found] == []
+    text = run(str(rendered)).stdout
+    assert "weights  kserve: the answers say so" in text
+    assert f"weights  {ceil(16 * 1024 / 250 + 16 * 1024 / 2000):>5} s  assumed" in text
 
 
 def test_a_folder_that_nobody_rendered_has_no_models_to_report(tmp_path: Path) -> None:
