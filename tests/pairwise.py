@@ -18,6 +18,8 @@ Choice = tuple[str, str]
 """A question and the label of one of its values."""
 Pair = tuple[Choice, Choice]
 Row = dict[str, str]
+_NEAR = 4
+"""Rows that are tried; a pair that was wrongly refused would show in the list of refused ones."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +55,7 @@ def cover(labels: Mapping[str, Sequence[str]], faults: Callable[[Row], int]) -> 
         seed = next(iter(missing))
         # A row that has half of the pair may need only the other half.
         near = [one for one in rows if any(choice in one.items() for choice in seed)]
-        begun = ({**one, **dict(seed)} for one in (usual, *near))
+        begun = ({**one, **dict(seed)} for one in (usual, *near[:_NEAR]))
         tried = (_possible(one, dict(seed), labels, faults) for one in begun)
         row = next(filter(None, tried), None)
         if row is None:
