@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from click.testing import CliRunner
 
-from groundplan import checks, cli
+from groundplan import checks, cli, documents
 from groundplan.errors import ExitCode
 from groundplan.findings import Severity
 from groundplan.repository import ANSWERS_FILE
 from groundplan.verify import verify
 from tests import control_planes
+from tests.rendering import ROOT
 from tests.test_inference import IMAGE, QWEN, TEAM, answers, found, loaded, render
 from tests.test_pools import refuse
 
@@ -172,3 +173,13 @@ def test_a_topology_is_for_queues(tier: str) -> None:
     del given["accelerator_queues"]
 
     refuse(given, "topology-without-queues", "Kueue looks at|without queues")
+
+
+def test_the_example_loses_one_server_with_a_machine() -> None:
+    """Kueue packs: what fits twice on a machine is there twice."""
+    given = documents.load((ROOT / "examples/inference-enterprise/answers.yaml").read_text())
+
+    each = {pool["name"]: pool["per_node"] for pool in given["pools"] if "topology" in pool}
+    servers = [m for m in given["models"] if m["pool"] in each and m["replicas"] > 1]
+    assert servers
+    assert [m["name"] for m in servers if 2 * m["gpus"] <= each[m["pool"]]] == []
