@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 settings.register_profile("gate", derandomize=True)
 settings.load_profile("gate")
 
-_WAITING = ("kind", "cluster")
+_WAITING = ("kind", "cluster", "slow")
 """Marks of tests that wait for others, longest first."""
 
 

@@ -120,10 +120,11 @@ def spoken_against(exceptions: list[Any]) -> set[tuple[str, str]]:
     """Which policy speaks against which example, in process."""
     bodies = [*of_both_engines(), *exceptions, *NAMESPACES, *examples()]
     resources = [Resource.of(body, Origin("")) for body in bodies]
+    [said] = Judge().verdicts([*policies(resources)], [resources])
     names = {name(example) for example in examples()}
     return {
         (verdict.policy.name, verdict.candidate.source.id.name)
-        for verdict in Judge().verdicts([*policies(resources)], resources)
+        for verdict in said.others
         if verdict.message
         # Kyverno's command makes no pods of workloads.
         and verdict.candidate.kind == verdict.candidate.source.id.kind

@@ -17,6 +17,7 @@ from groundplan.merge.keys import SchemaKeys
 from groundplan.repository import Repository
 from groundplan.schemas import default_charts, default_store
 from groundplan.tree import Tree
+from tests.draws import draws
 from tests.rendering import ENGINES, rendered
 
 if TYPE_CHECKING:
@@ -114,7 +115,7 @@ def result(base: str, yours: str, template: str) -> str:
 
 several = settings(
     deadline=None,
-    max_examples=150,
+    max_examples=draws(150),
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 
@@ -260,7 +261,7 @@ def marks(files: Mapping[str, File], who: str) -> set[str]:
     return {mark for marked in found for mark in marked}
 
 
-@settings(several, max_examples=60)
+@settings(several, max_examples=draws(60))
 @given(st.data(), st.sampled_from(ENGINES))
 def test_nothing_is_lost_in_a_tree_whose_files_were_moved_and_removed(
     data: st.DataObject, engine: str
@@ -281,7 +282,7 @@ def test_nothing_is_lost_in_a_tree_whose_files_were_moved_and_removed(
 KEYS = ("labels:\n", "annotations:\n")
 
 
-@settings(several, max_examples=12)
+@settings(several, max_examples=draws(12))
 @given(st.data(), st.sampled_from(ENGINES))
 def test_the_merge_of_two_trees_that_pass_check_passes_check(
     data: st.DataObject, engine: str

@@ -12,7 +12,7 @@ from groundplan.posture import admission
 from groundplan.posture.admission.expressions import conjuncts
 from groundplan.posture.admission.matching import OPERATIONS, Scope
 from groundplan.tree import Tree
-from tests.posture.draws import draws
+from tests.draws import draws
 from tests.posture.states import said
 
 pytestmark = pytest.mark.brute_force

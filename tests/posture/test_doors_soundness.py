@@ -17,7 +17,7 @@ from groundplan.posture.network import addresses
 from groundplan.posture.network.doors import NODES, PRIVATE, PUBLIC, Door
 from groundplan.posture.network.publication import _only
 from groundplan.resources import Origin, Resource
-from tests.posture.draws import draws
+from tests.draws import draws
 
 pytestmark = pytest.mark.brute_force
 PAIRS = draws(100_000)

@@ -11,7 +11,7 @@ import pytest
 
 from groundplan.posture import identity
 from groundplan.posture.identity.iam import document, included
-from tests.posture.draws import draws
+from tests.draws import draws
 from tests.posture.states import said
 
 pytestmark = pytest.mark.brute_force

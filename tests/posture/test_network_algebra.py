@@ -13,7 +13,7 @@ from groundplan.posture.network.boxes import PORT, Box, subtract
 from groundplan.posture.network.ports import EVERY, PROTOCOLS, Ports, numbers
 from groundplan.posture.network.spans import Spans
 from groundplan.posture.selectors import Values
-from tests.posture.draws import draws
+from tests.draws import draws
 
 pytestmark = pytest.mark.brute_force
 PAIRS = draws(40_000)

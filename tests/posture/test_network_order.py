@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from groundplan.posture import network
+from tests.draws import draws
 from tests.posture import small_networks as small
-from tests.posture.draws import draws
 
 pytestmark = pytest.mark.brute_force
 NETWORKS = draws(120)

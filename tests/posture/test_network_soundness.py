@@ -14,8 +14,8 @@ from groundplan.posture.model import Verdict
 from groundplan.posture.network import compare
 from groundplan.posture.network.gains import gains
 from groundplan.posture.network.sides import Sides
+from tests.draws import draws
 from tests.posture import small_networks as small
-from tests.posture.draws import draws
 
 pytestmark = pytest.mark.brute_force
 PAIRS = draws(20_000)

@@ -20,7 +20,7 @@ from groundplan.posture.model import State
 from groundplan.posture.rbac.access import Access, Principal
 from groundplan.posture.rbac.escalation import Closures, gained
 from groundplan.resources import Origin, Resource
-from tests.posture.draws import draws
+from tests.draws import draws
 from tests.posture.test_rbac_soundness import GROUP, allows, key, rbac
 
 pytestmark = pytest.mark.brute_force

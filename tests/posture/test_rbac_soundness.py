@@ -18,7 +18,7 @@ from groundplan.posture.model import State, Verdict
 from groundplan.posture.rbac import compare
 from groundplan.posture.rbac.rules import Permissions, atoms
 from groundplan.resources import Origin, Resource
-from tests.posture.draws import draws
+from tests.draws import draws
 
 pytestmark = pytest.mark.brute_force
 RULE_PAIRS = draws(100_000)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from groundplan.posture.selectors import box, selects, within, within_any
-from tests.posture.draws import draws
+from tests.draws import draws
 
 KEYS = ("a", "b")
 VALUES = ("x", "y", "z")
