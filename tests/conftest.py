@@ -24,11 +24,15 @@ _WAITING = ("kind", "cluster", "slow")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the files that wait longest, so that the rest fills their pauses."""
+    """Begin with the files that wait longest, so that the rest fills their pauses.
+
+    The many short ones of `posture` come last: nobody is left alone with a long one.
+    """
     ranks: dict[Path, int] = {}
     for item in items:
         found = [rank for rank, mark in enumerate(_WAITING) if item.get_closest_marker(mark)]
         ranks[item.path] = min([*found, ranks.get(item.path, len(_WAITING))])
+    items.sort(key=lambda item: item.path, reverse=True)
     items.sort(key=lambda item: ranks[item.path])
 
 
