@@ -156,13 +156,70 @@ SET = {
         "template": {"metadata": {"name": "{{ .name }}"}, "spec": APPLICATION["spec"]},
     },
 }
+MACHINES = {
+    "apiVersion": "cluster.x-k8s.io/v1beta2",
+    "kind": "MachineDeployment",
+    "metadata": {
+        "name": "gpu",
+        "namespace": "fleet",
+        "annotations": {
+            "cluster.x-k8s.io/cluster-api-autoscaler-node-group-min-size": "1",
+            "cluster.x-k8s.io/cluster-api-autoscaler-node-group-max-size": "2",
+            "capacity.cluster-autoscaler.kubernetes.io/gpu-count": "4",
+            "capacity.cluster-autoscaler.kubernetes.io/labels": "pool=gpu",
+        },
+    },
+    "spec": {
+        "replicas": 1,
+        "template": {
+            "metadata": {"labels": {"node.cluster.x-k8s.io/pool": "gpu"}},
+            "spec": {"taints": [{"key": "nvidia.com/gpu", "effect": "NoSchedule"}]},
+        },
+    },
+}
+REQUIREMENTS = [
+    {"key": "karpenter.sh/nodepool", "operator": "In", "values": ["gpu"]},
+    {"key": "karpenter.k8s.aws/instance-gpu-count", "operator": "In", "values": ["4"]},
+]
+POOL = {
+    "apiVersion": "karpenter.sh/v1",
+    "kind": "NodePool",
+    "metadata": {"name": "gpu"},
+    "spec": {
+        "replicas": 1,
+        "limits": {"nvidia.com/gpu": "8"},
+        "template": {"metadata": {"labels": {"a": "b"}}, "spec": {"requirements": REQUIREMENTS}},
+    },
+}
+OVERLAY = {
+    "apiVersion": "karpenter.sh/v1alpha1",
+    "kind": "NodeOverlay",
+    "metadata": {"name": "gpu"},
+    "spec": {"requirements": REQUIREMENTS, "capacity": {"nvidia.com/gpu": "16"}},
+}
+CLASS = {
+    "apiVersion": "cloud.google.com/v1",
+    "kind": "ComputeClass",
+    "metadata": {"name": "gpu"},
+    "spec": {
+        "priorities": [{"gpu": {"type": "nvidia-l4", "count": 1, "gpuSharing": {}}}],
+        "nodePoolConfig": {"nodeLabels": {"a": "b"}, "taints": [{"key": "a"}]},
+    },
+}
 OBJECTS = {
+    "machines": MACHINES,
+    "pool": POOL,
+    "overlay": OVERLAY,
+    "class": CLASS,
     "crd": DEFINITION,
     "kustomization": KUSTOMIZATION,
     "release": RELEASE,
     "application": APPLICATION,
     "set": SET,
 }
+
+
+POOLS = ("machines", "pool", "overlay", "class")
 
 
 def places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
@@ -213,6 +270,7 @@ def repository(bodies: dict[str, Any], schemas: SchemaStore) -> Repository:
         "apps/release.yaml": json.dumps(bodies["release"]),
         "apps/crd.yaml": json.dumps(bodies["crd"]),
         "apps/thing.yaml": json.dumps(thing),
+        **{f"apps/{name}.yaml": json.dumps(bodies[name]) for name in POOLS},
         "argocd/application.yaml": json.dumps(bodies["application"]),
         "argocd/set.yaml": json.dumps(bodies["set"]),
     }

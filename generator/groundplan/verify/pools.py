@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cache, partial
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 from groundplan import documents
+from groundplan.posture.pod_security_checks import items, mapping
 from groundplan.runners.controllers import SIMULATED
 
 if TYPE_CHECKING:
@@ -25,6 +27,7 @@ _SIZE = {"cpu": "64", "memory": "512Gi", "pods": "110", "ephemeral-storage": "80
 """So large that only taints, labels and accelerators decide."""
 
 _PRESENT = {"key": ACCELERATOR, "value": "present", "effect": "NoSchedule"}
+_MALFORMED = (AttributeError, IndexError, KeyError, TypeError, ValueError)
 _LEAST = "cluster.x-k8s.io/cluster-api-autoscaler-node-group-min-size"
 _MOST = "cluster.x-k8s.io/cluster-api-autoscaler-node-group-max-size"
 _CAPACITY = "capacity.cluster-autoscaler.kubernetes.io/"
@@ -53,18 +56,22 @@ class Pool:
 
 
 def pools(resources: Iterable[Resource]) -> tuple[Pool, ...]:
-    """Read the node pools out of a repository's objects: Karpenter's, GKE's and Cluster API's."""
+    """Read the node pools out of a repository's objects: Karpenter's, GKE's and Cluster API's.
+
+    What is not as its schema says is none: SCH001 is about that.
+    """
     every = tuple(resources)
     readers: dict[tuple[str, str], Callable[[str, Mapping[str, Any]], Pool]] = {
         ("karpenter.sh", "NodePool"): partial(_karpenter, overlays=tuple(_overlays(every))),
         ("cloud.google.com", "ComputeClass"): _compute_class,
         ("cluster.x-k8s.io", "MachineDeployment"): _machine_deployment,
     }
-    return tuple(
-        readers[key](resource.id.name, resource.body)
-        for resource in every
-        if (key := (resource.id.group, resource.id.kind)) in readers
-    )
+    found = []
+    for resource in every:
+        if reader := readers.get((resource.id.group, resource.id.kind)):
+            with suppress(*_MALFORMED):
+                found.append(reader(resource.id.name, resource.body))
+    return tuple(found)
 
 
 def nodes(pool: Pool) -> Iterator[dict[str, Any]]:
@@ -123,13 +130,14 @@ def _names(pool: Pool) -> list[str]:
     return [f"{pool.name}-{number}" for number in range(pool.nodes)]
 
 
-def _overlays(resources: Iterable[Resource]) -> Iterator[tuple[Collection[str], dict[str, Any]]]:
+def _overlays(resources: Iterable[Resource]) -> Iterator[tuple[Collection[str], Mapping[str, Any]]]:
     """What overlays say that nodes will have beside what the cloud says: pools, and capacity."""
     for resource in resources:
         if (resource.id.group, resource.id.kind) == ("karpenter.sh", "NodeOverlay"):
-            spec = resource.body["spec"]
-            said = {r["key"]: r.get("values") or () for r in spec.get("requirements") or ()}
-            yield said.get("karpenter.sh/nodepool", ()), spec.get("capacity") or {}
+            spec = mapping(resource.body, "spec")
+            rules = map(mapping, items(spec, "requirements"))
+            said = {str(rule.get("key")): items(rule, "values") for rule in rules}
+            yield said.get("karpenter.sh/nodepool", ()), mapping(spec, "capacity")
 
 
 def _karpenter(
@@ -145,21 +153,26 @@ def _karpenter(
         **(template.get("metadata", {}).get("labels") or {}),
         "karpenter.sh/nodepool": name,
     }
-    counts = [int(n) for key, ns in said.items() if key.endswith("gpu-count") for n in ns]
+    counts = [_count(n) for key, ns in said.items() if key.endswith("gpu-count") for n in ns]
     limited = ACCELERATOR in (body["spec"].get("limits") or {})
     model = next((ns[0] for key, ns in said.items() if key.endswith("gpu-name") and ns), "")
     accelerators = max(counts, default=1) if counts or limited or model else 0
     taints = tuple(spec.get("taints") or ())
-    least = int(body["spec"].get("replicas", 0))
+    least = _count(body["spec"].get("replicas"))
     for pools_of, capacity in overlays:
         for resource, number in capacity.items():
             if name in pools_of and resource.startswith("nvidia.com/"):
-                most = _most(body, resource, int(number))
+                most = _most(body, resource, _count(number))
                 return Pool(
-                    name, labels, taints, int(number), resource, model, most=most, least=least
+                    name, labels, taints, _count(number), resource, model, most=most, least=least
                 )
     most = _most(body, ACCELERATOR, accelerators)
     return Pool(name, labels, taints, accelerators, model=model, most=most, least=least)
+
+
+def _count(said: object, otherwise: int = 0) -> int:
+    """How many there are; a variable of the engine's is not known, and counts as not said."""
+    return int(str(said)) if str(said).isdecimal() else otherwise
 
 
 def _most(body: Mapping[str, Any], resource: str, each: int) -> int:
@@ -179,8 +192,10 @@ def _compute_class(name: str, body: Mapping[str, Any]) -> Pool:
     if gpu:
         labels["cloud.google.com/gke-accelerator"] = str(gpu.get("type", ""))
     shared = gpu.get("gpuSharing") or {}
-    parts = int(shared.get("maxSharedClientsPerGPU", _slices(shared.get("gpuPartitionSize", ""))))
-    return Pool(name, labels, tuple(taints), int(gpu.get("count", 0)) * parts, model=model)
+    parts = _count(
+        shared.get("maxSharedClientsPerGPU"), _slices(shared.get("gpuPartitionSize", ""))
+    )
+    return Pool(name, labels, tuple(taints), _count(gpu.get("count")) * parts, model=model)
 
 
 def _slices(profile: str) -> int:
@@ -202,7 +217,7 @@ def _machine_deployment(name: str, body: Mapping[str, Any]) -> Pool:
         {key: taint[key] for key in ("key", "value", "effect") if key in taint}
         for taint in template["spec"].get("taints") or ()
     ]
-    count = int(annotations.get(_CAPACITY + "gpu-count", 0))
+    count = _count(annotations.get(_CAPACITY + "gpu-count"))
     by_driver = _CAPACITY + "dra-driver" in annotations
     return Pool(
         name,
@@ -211,9 +226,9 @@ def _machine_deployment(name: str, body: Mapping[str, Any]) -> Pool:
         accelerators=0 if by_driver else count,
         resource=str(annotations.get(_CAPACITY + "gpu-type", ACCELERATOR)),
         devices=count if by_driver else 0,
-        most=int(annotations.get(_MOST, 0)),
+        most=_count(annotations.get(_MOST)),
         # Without an autoscaler there are as many as it says, and one where it does not say.
-        least=int(annotations.get(_LEAST, body["spec"].get("replicas", 1))),
+        least=_count(annotations.get(_LEAST), _count(body["spec"].get("replicas"), 1)),
     )
 
 
