@@ -14,8 +14,6 @@ import yaml
 
 from groundplan import copier_adapter
 from groundplan.resources import Origin, Resource
-from groundplan.runners.apiserver import ApiServer, running
-from groundplan.runners.controllers import controlling
 from groundplan.template import Template
 from groundplan.tree import Tree
 from groundplan.verify import placement
@@ -28,6 +26,7 @@ from tests.rendering import CLUSTERS, READY, ROOT, parsed
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from groundplan.runners.apiserver import ApiServer
     from groundplan.runners.client import Client
 
 CASES = yaml.safe_load(Path(__file__).with_name("placement.yaml").read_text())
@@ -88,8 +87,7 @@ def derived(repository: tuple[Resource, ...]) -> dict[str, Pool]:
 
 @pytest.fixture(scope="module")
 def plane(repository: tuple[Resource, ...]) -> Iterator[ApiServer]:
-    binaries, programs = control_planes.binaries(), control_planes.programs()
-    with running(binaries) as bare, controlling(programs, bare) as server:
+    with control_planes.scheduled() as server:
         runtime = {"apiVersion": "node.k8s.io/v1", "kind": "RuntimeClass", "handler": "nvidia"}
         path = "/apis/node.k8s.io/v1/runtimeclasses/nvidia"
         placement.install(server.client, path, {**runtime, "metadata": {"name": "nvidia"}})

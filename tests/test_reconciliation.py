@@ -7,6 +7,8 @@ import os
 import signal
 from dataclasses import replace
 from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import pytest
@@ -17,17 +19,17 @@ from groundplan.engines.served import readdressed
 from groundplan.errors import ToolError
 from groundplan.findings import Passed, Report
 from groundplan.repository import Repository
-from groundplan.runners.apiserver import ApiServer, running
-from groundplan.runners.controllers import controlling
 from groundplan.schemas import default_charts, default_store
 from groundplan.toolchain import Absent
 from groundplan.tree import Tree
 from groundplan.verify import verify
 from tests import control_planes
-from tests.test_verify import children, named
+from tests.processes import named
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from groundplan.runners.apiserver import ApiServer
 
 OWN = "https://github.com/acme/platform.git"
 
@@ -100,15 +102,19 @@ def programs() -> argocd.Programs:
     return argocd.Programs(had["argocd"], redis.path, had["helm"], had["kustomize"])
 
 
+@pytest.fixture(scope="module", autouse=True)
+def kept() -> None:
+    """Whoever looks for what it has started itself finds the control plane there."""
+    with control_planes.scheduled():
+        pass
+
+
 @contextlib.contextmanager
 def start() -> Iterator[ApiServer]:
     """An embedded control plane with an engine beside it."""
     chosen = programs()
-    with (
-        running(control_planes.binaries()) as bare,
-        controlling(control_planes.programs(), bare) as server,
-    ):
-        yield replace(server, engine=lambda: chosen)
+    with TemporaryDirectory() as home, control_planes.scheduled() as server:
+        yield replace(server, home=Path(home), engine=lambda: chosen)
 
 
 def engine(report: Report) -> dict[str, int]:
@@ -132,12 +138,12 @@ def test_addresses_are_replaced_where_they_stand_alone():
 
 
 @pytest.mark.cluster
-def test_the_engine_brings_up_heals_prunes_and_survives_a_bad_commit():
+def test_the_engine_brings_up_heals_prunes_and_survives_a_bad_commit(started):
     done = verify(small(), start)
     assert [f.message for f in done.report.findings if f.check_id.startswith("ENG")] == []
     assert engine(done.report) == {"ENG001": 2, "ENG002": 1, "ENG003": 1, "ENG004": 1}
     assert [unit.name for unit in done.timings[0].units] == ["root", "shop"]
-    assert children(os.getpid()) == []
+    assert started() == []
 
 
 @pytest.mark.cluster
@@ -152,13 +158,13 @@ def test_says_what_the_engine_says_about_a_unit_that_does_not_come_up(monkeypatc
 
 @pytest.mark.cluster
 @pytest.mark.parametrize("victim", ["argocd", "git-daemon", "redis-server"])
-def test_says_which_part_of_the_engine_was_killed(victim):
+def test_says_which_part_of_the_engine_was_killed(victim, started):
     killed = []
 
     def kill(text: str) -> None:
         if "Applications are synced" in text and not killed:
             # A process that has only begun to start has no name of its own yet.
-            killed.extend(named(children(os.getpid()), victim))
+            killed.extend(named(started(), victim))
             for pid in killed:
                 os.kill(pid, signal.SIGKILL)
 
@@ -167,7 +173,7 @@ def test_says_which_part_of_the_engine_was_killed(victim):
     assert killed
     assert caught.value.id == "engine.ended"
     assert "ended while it was needed" in str(caught.value)
-    assert children(os.getpid()) == []
+    assert started() == []
 
 
 @pytest.mark.cluster

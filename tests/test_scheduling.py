@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
 import pytest
 
 from groundplan.findings import Passed, Report
+from groundplan.runners.apiserver import ApiServer, running
+from groundplan.runners.controllers import controlling
 from groundplan.verify import verify
 from tests import control_planes
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 pytestmark = pytest.mark.cluster
 
@@ -122,6 +133,27 @@ def test_says_when_a_quota_does_not_count_and_nothing_was_looked_at():
     ]
     assert unseen == [("workloads with accelerators", 1), ("workloads without accelerators", 1)]
     assert [f.check_id for f in report.findings] == ["API008"]
+
+
+@contextlib.contextmanager
+def counting_nothing() -> Iterator[ApiServer]:
+    """A control plane whose API server leaves quotas alone."""
+    with tempfile.TemporaryDirectory() as folder:
+        careless = Path(folder, "kube-apiserver")
+        chosen, option = control_planes.binaries(), "--disable-admission-plugins=ResourceQuota"
+        careless.write_text(f'#!/bin/sh\nexec {chosen.kube_apiserver} "$@" {option}\n')
+        careless.chmod(0o700)
+        with (
+            running(replace(chosen, kube_apiserver=careless)) as bare,
+            controlling(control_planes.programs(), bare) as server,
+        ):
+            yield server
+
+
+def test_says_when_more_accelerators_are_claimed_than_a_quota_allows():
+    report = verify(control_planes.repository(pool=POOL, team=TEAM), counting_nothing).report
+    said = ("SCH003", "ResourceQuota shop/namespace", "claim 3 was let in, 2 are allowed")
+    assert [one for one in scheduling(report) if one[0] == "SCH003"] == [said]
 
 
 def test_a_class_that_never_takes_a_place_leaves_it():

@@ -41,7 +41,6 @@ class Kinds:
     """What is served, by group, version and kind."""
 
     served: Mapping[tuple[str, str, str], Served]
-    builtin_groups: frozenset[str]
 
     def find(self, id: ResourceId) -> Served | None:
         """How to address an object; None when its kind is not served in its version."""
@@ -62,11 +61,11 @@ class Kinds:
             for version in spec["versions"]
             if version.get("served")
         }
-        return Kinds({**self.served, **new}, self.builtin_groups)
+        return Kinds({**self.served, **new})
 
 
 def discover(client: Client) -> Kinds:
-    """Ask a fresh API server which kinds it has."""
+    """Ask an API server which kinds it has."""
     served: dict[tuple[str, str, str], Served] = {}
     for root in ("/api", "/apis"):
         for group in client.get(root, DISCOVERY).body["items"]:
@@ -76,4 +75,4 @@ def discover(client: Client) -> Kinds:
                     key = name, version["version"], resource["responseKind"]["kind"]
                     namespaced = resource["scope"] == "Namespaced"
                     served[key] = Served(name, version["version"], resource["resource"], namespaced)
-    return Kinds(served, frozenset(group for group, _, _ in served))
+    return Kinds(served)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from groundplan.errors import ToolError
 from groundplan.runners.client import Request, apply
+from groundplan.runners.definitions import PATH as DEFINITIONS
 from groundplan.runners.kinds import Served, discover
 from groundplan.verify import pod_templates, standins
 from groundplan.verify.rejections import Fault, faults
@@ -50,6 +51,7 @@ _FOR_REAL = (
 Webhooks are not among it: nobody would answer them here.
 """
 
+_ONLY_METADATA = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 GIVEN_NAMESPACES = frozenset({"default", "kube-node-lease", "kube-public", "kube-system"})
 _SETTLE_TIMEOUT = 30.0
 
@@ -120,10 +122,11 @@ class Rehearsal:
     def _install_definitions(self) -> None:
         """Install the CRDs of the kinds in use that the repository does not bring itself."""
         brought = {key for r in self._resources if (key := _defined(r.body))}
+        builtin = self._builtin_groups()
         wanted: dict[str, Mapping[str, Any]] = {}
         for key in sorted({(r.id.group, r.id.kind) for r in self._resources} - brought):
             group, kind = key
-            if self._kinds.versions(group, kind) or group in self._kinds.builtin_groups:
+            if self._kinds.versions(group, kind) or group in builtin:
                 continue
             found = self._definitions.crd_for(group, kind)
             if isinstance(found, Mapping):
@@ -131,6 +134,14 @@ class Rehearsal:
             elif "." in group:
                 self._missing[key] = found.reason
         self._define(list(wanted.values()))
+
+    def _builtin_groups(self) -> set[str]:
+        """The groups that nobody defined: what they lack is not to be had."""
+        # A definition is named after its kind and its group.
+        answer = self._client.get(DEFINITIONS.removesuffix("/"), _ONLY_METADATA)
+        names = (one["metadata"]["name"] for one in answer.body["items"] or ())
+        defined = {name.partition(".")[2] for name in names}
+        return {group for group, _, _ in self._kinds.served} - defined
 
     def _define(self, manifests: list[Mapping[str, Any]]) -> None:
         """Install CRDs and wait until the server has their kinds."""
@@ -303,8 +314,7 @@ def _installable(manifest: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _crd_path(manifest: Mapping[str, Any]) -> str:
-    name = manifest["metadata"]["name"]
-    return f"/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{name}"
+    return DEFINITIONS + str(manifest["metadata"]["name"])
 
 
 def _engine_namespaces(cluster: Cluster) -> set[str]:

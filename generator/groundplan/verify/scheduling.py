@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import pairwise
@@ -31,6 +32,9 @@ _SYSTEM = "kube-system"
 
 _ONE_BY_ONE = 8
 """Up to so many accelerators are claimed by a pod each."""
+
+_PAUSES = (0.5, 2.0)
+"""Seconds for the quotas' controller to see what was claimed and given back."""
 
 _NO_POOL = "no node pool with accelerators is declared"
 
@@ -112,12 +116,21 @@ def _keep_off(scene: Scene) -> Iterator[Said]:
 
 
 def _claims(scene: Scene) -> Iterator[Said]:
-    """Claim for real what each quota allows, and one more."""
+    """Claim for real what each quota allows, and one more.
+
+    What is let in is claimed again: the quotas' controller counts what it has seen, and for a
+    moment takes back what the API server has counted since.
+    """
     for quota in scene.of("ResourceQuota"):
         for key, allowed in (quota.body["spec"].get("hard") or {}).items():
             resource = key.removeprefix("requests.")
             if resource != key and "/" in resource:
-                yield _claimed(scene, quota, resource, int(allowed))
+                said = _claimed(scene, quota, resource, int(allowed))
+                for pause in _PAUSES:
+                    if isinstance(said, Broken):
+                        time.sleep(pause)
+                        said = _claimed(scene, quota, resource, int(allowed))
+                yield said
 
 
 def _open(scene: Scene, namespace: str) -> str:
