@@ -6,8 +6,6 @@ tell whether both edits are there. The table in docs/explanation/merge.md is mad
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +15,7 @@ import pytest
 from groundplan import documents
 from groundplan.merge import File, Renames, Rules, lines, merge
 from groundplan.merge.keys import SchemaKeys
+from tests.plain_copier import copier
 from tests.releases import git
 
 if TYPE_CHECKING:
@@ -310,11 +309,6 @@ def put(folder: Path, texts: Texts) -> None:
     for path, text in texts.items():
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
         (folder / path).write_text(text, "utf-8")
-
-
-def copier(*words: str | Path) -> int:
-    argv = [str(Path(sys.executable).parent / "copier"), *map(str, words), "--defaults", "--quiet"]
-    return subprocess.run(argv, capture_output=True, check=False).returncode
 
 
 def row(scenario: Scenario, folder: Path) -> str:

@@ -6,10 +6,7 @@ import json
 import os
 import re
 import shutil
-import subprocess
-import sys
 from itertools import pairwise, product
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -20,10 +17,12 @@ from groundplan import releases as carried
 from groundplan.errors import ExitCode
 from groundplan.updates import checkout, migrations, proposal, writing
 from tests import releases
+from tests.plain_copier import copier
 from tests.rendering import ENGINES, READY, TIERS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from groundplan.template import Template
 
@@ -439,30 +438,24 @@ def upstream(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("COPIER_CACHE_DIR", str(tmp_path / "cache"))
 
 
-def copier(*words: str | Path) -> None:
-    argv = [str(Path(sys.executable).parent / "copier"), *map(str, words), "--defaults", "--quiet"]
-    done = subprocess.run(argv, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-
-
 @pytest.mark.usefixtures("upstream")
 def test_copier_updates_what_groundplan_rendered_and_the_reverse(tmp_path: Path) -> None:
     ours, theirs = render("v1.0.0", tmp_path / "ours"), tmp_path / "theirs"
     (tmp_path / "answers.yaml").write_text(documents.dump({"practices": READY}), "utf-8")
     words = ("--vcs-ref", "v1.0.0", "--data-file", tmp_path / "answers.yaml")
-    copier("copy", "gh:groundplan/groundplan", theirs, *words)
+    assert copier("copy", "gh:groundplan/groundplan", theirs, *words) == 0
     assert files(ours) == files(theirs)
     for folder in (ours, theirs):
         edit(folder, "extras/two.yaml", "# Two objects", "# Just two objects")
         commit(folder)
 
-    copier("update", ours, "--vcs-ref", "v1.1.0")
+    assert copier("update", ours, "--vcs-ref", "v1.1.0") == 0
     assert update(theirs, "--to", "v1.1.0").exit_code == ExitCode.CLEAN
     commit(ours), commit(theirs)
     assert ours.joinpath(".copier-answers.yml").read_bytes() == files(theirs)[".copier-answers.yml"]
 
     assert update(ours).exit_code == ExitCode.CLEAN
-    copier("update", theirs)
+    assert copier("update", theirs) == 0
     fresh = files(render("v2.0.0", tmp_path / "fresh"))
     for folder in (ours, theirs):
         found = files(folder)
