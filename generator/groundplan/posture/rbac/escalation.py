@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from groundplan.posture.rbac.access import ACCOUNTS, MASTERS, Access, Principal
@@ -17,7 +18,7 @@ from groundplan.posture.rbac.ways import WAYS, Whom
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from groundplan.posture.rbac.ways import Way
+    from groundplan.posture.rbac.ways import Need, Way
 
 _SENTENCES = 4
 """How many sentences are written out; of the others the number and a checksum are given."""
@@ -153,11 +154,20 @@ class Closures:
 _TOGETHER = tuple(way for way in WAYS if len(way.needs) > 1 and not way.alone)
 
 
+@cache
+def _met(atom: Atom) -> tuple[Need, ...]:
+    """What an atom allows of all that ways need: nothing, for most of them."""
+    return tuple({need: None for way in WAYS for need in way.needs if need.met(atom)})
+
+
 def _steps(held: Iterable[tuple[str, Atom]], ways: Iterable[Way]) -> Iterator[Step]:
     """Find the ways that permissions open."""
-    atoms = [(scope, atom) for scope, atom in held if atom.resource]
+    known: dict[Need, list[tuple[str, Atom]]] = {}
+    for scope, atom in held:
+        for need in _met(atom):
+            known.setdefault(need, []).append((scope, atom))
     for way in ways:
-        met = [[(s, a) for s, a in atoms if need.met(a)] for need in way.needs]
+        met = [known.get(need, []) for need in way.needs]
         if not all(met):
             continue
         scopes = {scope for found in met for scope, _ in found}
