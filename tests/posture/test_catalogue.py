@@ -1,9 +1,14 @@
-"""Seeded widenings of a rendered repository: each is found, in its dimension, with its owners."""
+"""Seeded widenings of a rendered repository: each is found, in its dimension, with its owners.
+
+And the baseline loses nothing: what a comparison of two revisions finds, drift finds too.
+"""
 
 from __future__ import annotations
 
 import copy
 from collections import Counter
+from dataclasses import dataclass
+from datetime import date
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -12,7 +17,11 @@ import pytest
 import yaml
 
 from groundplan.posture.comparison import Comparison, Side, compare
-from groundplan.posture.model import Verdict
+from groundplan.posture.drift import baseline
+from groundplan.posture.drift.judging import GATED
+from groundplan.posture.drift.projection import projected
+from groundplan.posture.drift.repository import Agreed, drift
+from groundplan.posture.model import Dimension, Verdict
 from groundplan.resources import Origin, Resource
 from groundplan.tree import Tree
 from tests.rendering import parsed, rendered
@@ -110,13 +119,42 @@ def edited(edits: list[dict[str, Any]]) -> Tree:
     return Tree.of(files)
 
 
-def compared(tree: Tree) -> Comparison:
-    return compare(base_side(), Side.of(tree, base_side()))
+@cache
+def agreed() -> Agreed:
+    """The same repository, with its baseline."""
+    tree = Tree.of({**base().files, baseline.PATH: remembered(base_side())})
+    return Agreed.read(tree, baseline.PATH)
 
 
-@pytest.mark.parametrize("row", ROWS, ids=[row["name"] for row in ROWS])
-def test_a_widening_is_found(row: dict[str, Any]) -> None:
-    said = compared(edited(row["edits"]))
+def remembered(side: Side) -> str:
+    return baseline.write(projected(side))
+
+
+@dataclass(frozen=True)
+class Edited:
+    """The repository after some edits, and what a comparison of the two revisions finds."""
+
+    row: dict[str, Any]
+    side: Side
+    compared: Comparison
+
+    @classmethod
+    def of(cls, tree: Tree, row: dict[str, Any]) -> Edited:
+        side = Side.of(tree, base_side())
+        return cls(row, side, compare(base_side(), side))
+
+    def drifted(self) -> Comparison:
+        return drift(self.side, agreed(), date(2026, 1, 1)).comparison
+
+
+@pytest.fixture(scope="module", params=ROWS, ids=[row["name"] for row in ROWS])
+def widened(request: pytest.FixtureRequest) -> Edited:
+    """Each of the catalogue: its tests follow each other, so that it is built and compared once."""
+    return Edited.of(edited(request.param["edits"]), request.param)
+
+
+def test_a_widening_is_found(widened: Edited) -> None:
+    said, row = widened.compared, widened.row
     verdict = Verdict(row.get("verdict", "widened"))
     worse = said.of(Verdict.WIDENED, Verdict.INCOMPARABLE)
     found = {(str(j.change.subject), j.change.atom): j for j in worse}
@@ -130,6 +168,21 @@ def test_a_widening_is_found(row: dict[str, Any]) -> None:
     dimensions = {j.change.dimension for j in worse}
     assert dimensions == {row["dimension"], *row.get("also", ())}
     assert not said.gaps
+
+
+def test_drift_finds_what_a_comparison_of_revisions_finds(widened: Edited) -> None:
+    direct, found = widened.compared, widened.drifted()
+    # The same connections can be told apart by one label or by another.
+    networks = Dimension.NETWORK
+    told = [
+        {j for j in said.of(*GATED) if j.change.dimension != networks} for said in (found, direct)
+    ]
+    assert {j.change.fingerprint for j in told[0]} == {j.change.fingerprint for j in told[1]}
+    subjects = [
+        {(j.change.dimension, j.change.subject) for j in c.of(*GATED)} for c in (found, direct)
+    ]
+    assert subjects[0] == subjects[1]
+    assert found.gaps == ()
 
 
 def test_the_catalogue_is_wide() -> None:
@@ -184,17 +237,37 @@ FILES = {
 }
 
 
-@pytest.mark.parametrize("row", REFACTORINGS, ids=[row["name"] for row in REFACTORINGS])
-def test_a_refactoring_is_silent(row: dict[str, Any]) -> None:
-    said = compared(edited(row["edits"]))
+@pytest.fixture(scope="module", params=REFACTORINGS, ids=[row["name"] for row in REFACTORINGS])
+def refactored(request: pytest.FixtureRequest) -> Edited:
+    return Edited.of(edited(request.param["edits"]), request.param)
+
+
+def test_a_refactoring_is_silent(refactored: Edited) -> None:
+    said = refactored.compared
     assert [(j.change.verdict, str(j.change.subject), j.change.atom) for j in said.changes] == []
     assert said.gaps == ()
 
 
-@pytest.mark.parametrize("name", FILES)
-def test_another_way_to_write_it_is_silent(name: str) -> None:
-    said = compared(Tree.of(FILES[name]()))
+def test_a_refactoring_is_no_drift(refactored: Edited) -> None:
+    found = refactored.drifted()
+    assert (found.changes, found.gaps) == ((), ())
+
+
+@pytest.fixture(scope="module", params=FILES)
+def rewritten_files(request: pytest.FixtureRequest) -> Edited:
+    return Edited.of(Tree.of(FILES[request.param]()), {})
+
+
+def test_another_way_to_write_it_is_silent(rewritten_files: Edited) -> None:
+    said = rewritten_files.compared
     assert (said.changes, said.gaps) == ((), ())
+
+
+def test_another_way_to_write_it_leaves_the_baseline_as_it_is(rewritten_files: Edited) -> None:
+    written = remembered(rewritten_files.side)
+    assert written.splitlines() == remembered(base_side()).splitlines()
+    found = rewritten_files.drifted()
+    assert (found.changes, found.gaps) == ((), ())
 
 
 def test_there_are_many_refactorings() -> None:

@@ -97,7 +97,7 @@ def drift(  # noqa: PLR0913, PLR0917 - click passes each option by itself
             read = partial(kubectl.read, context=context)
             return _show(running.drift(git, owned, cluster, read, day), form, path)
         before = repository.Agreed.read(agreed, place)
-        return _show(repository.drift(head, before, day), form, path)
+        return _show(repository.drift(before.beside(head), before, day), form, path)
 
 
 def _write(path: Path, place: str, base: str | None) -> int:

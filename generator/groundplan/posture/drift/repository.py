@@ -64,14 +64,17 @@ class Agreed:
         side = Side.of(tree)
         return cls(path, side, baseline.read(tree.files[path], path, side))
 
+    def beside(self, head: Tree) -> Side:
+        """Build the clusters of HEAD, which may be what was agreed to."""
+        return self.side if head is self.side.tree else Side.of(head, self.side)
 
-def drift(head: Tree, agreed: Agreed, today: date) -> Drift:
+
+def drift(head: Side, agreed: Agreed, today: date) -> Drift:
     """Compare HEAD with what was agreed to; approvals end by the day that it is today."""
-    side = agreed.side if head is agreed.side.tree else Side.of(head, agreed.side)
-    found = compare(agreed.remembered, projected(side))
+    found = compare(agreed.remembered, projected(head))
     known, faults = approvals.read(agreed.side.tree.files)
-    judged = judge(found, known, today)
-    return replace(judged, faults=faults, pending=_pending(head, agreed.side.tree, agreed.path))
+    pending = _pending(head.tree, agreed.side.tree, agreed.path)
+    return replace(judge(found, known, today), faults=faults, pending=pending)
 
 
 def _pending(head: Tree, agreed: Tree, path: str) -> tuple[str, ...]:

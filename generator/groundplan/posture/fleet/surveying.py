@@ -114,8 +114,8 @@ def _rows(name: str, folder: Path, root: Path, today: date) -> Iterator[Row]:
     tier = tier_of(repository.answers)
     known = rules.rules(root, tier, teams=examination.has_teams(repository))
     tree = revisions.read(str(folder), folder)
-    committed = baseline.PATH in tree.files
-    drifted = drift(tree, Agreed.read(tree, baseline.PATH), today) if committed else None
+    agreed = Agreed.read(tree, baseline.PATH) if baseline.PATH in tree.files else None
+    drifted = drift(agreed.beside(tree), agreed, today) if agreed else None
     for cluster in repository.clusters:
         alone: Repository = replace(repository, clusters=(cluster,))
         here = tuple(
