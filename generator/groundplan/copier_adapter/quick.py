@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import types
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -37,6 +38,7 @@ _REPLACED = {
         "jinja_env",
     ),
     copier_data.Question: ("cast_answer", "get_default"),
+    copier_template.Template: ("_raw_config",),
 }
 """What is overridden below; were one of them gone, overriding it would do nothing."""
 
@@ -44,6 +46,7 @@ _REPLACED = {
 def fits() -> bool:
     """Whether copier still has all that is replaced here."""
     known = vars(copier_main).get("Question") is copier_data.Question
+    known = known and vars(copier_template).get("yaml") is yaml
     return known and all(hasattr(kind, name) for kind, names in _REPLACED.items() for name in names)
 
 
@@ -149,6 +152,8 @@ class Renderer(copier_main.Worker):
         environment: Any = super().jinja_env
         compiled.remember(environment)
         environment.auto_reload = False
+        # Jinja's own memory of templates looks through all of them at each use.
+        environment.cache = {}
         environment.from_string = _compile_once(environment)
         environment.filters["from_yaml"] = _from_yaml
         environment.filters["to_nice_yaml"] = remembered(environment.filters["to_nice_yaml"])
@@ -180,6 +185,20 @@ class Renderer(copier_main.Worker):
         """Nothing: a new folder's files are in no index yet."""
 
 
+class _Source(copier_template.Template):
+    """Copier's template, whose questions are read with libyaml."""
+
+    @cached_property
+    def _raw_config(self) -> Any:
+        """The questions; the class that reads them is one that copier derives from `yaml`'s."""
+        inside = vars(copier_template)
+        inside["yaml"] = _libyaml
+        try:
+            return super()._raw_config
+        finally:
+            inside["yaml"] = yaml
+
+
 class _Question(copier_data.Question):
     """Copier's question, which computes its default once and reads YAML with libyaml."""
 
@@ -208,6 +227,9 @@ def _from_yaml(text: Any) -> Any:
 
 
 _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+_libyaml = types.ModuleType("yaml")
+vars(_libyaml).update(vars(yaml), SafeLoader=_Loader)
 
 
 def _compile_once(environment: Any) -> Callable[..., Any]:
@@ -263,7 +285,7 @@ def working(
     kind: type[Renderer] = Renderer,
 ) -> Iterator[Renderer]:
     """A worker on the installed template that believes it was fetched from upstream."""
-    source = copier_template.Template(url=UPSTREAM, ref=template.version)
+    source = _Source(url=UPSTREAM, ref=template.version)
     vars(source).update(
         local_abspath=template.root.resolve(), commit=template.version, git_index_modes={}
     )
