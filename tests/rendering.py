@@ -125,11 +125,23 @@ SIGNERS = [
 
 
 def render(destination: Path, **answers: Any) -> Tree:
+    """Render with our renderer, which asks the template's own validators."""
+    copier_adapter.render(Template(ROOT, "v0"), answers, destination)
+    return Tree.read(destination)
+
+
+def render_plainly(destination: Path, **answers: Any) -> Tree:
     """Render with plain copier from a folder that is no git checkout."""
     with TemporaryDirectory() as template:
         copy_template(Path(template))
         copier.run_copy(template, destination, data=answers, defaults=True, quiet=True)
     return Tree.read(destination)
+
+
+def without_origin(tree: Tree) -> dict[str, bytes]:
+    """The files, but where their template was and at which version."""
+    origin = re.compile(rb"^_(src_path|commit): .*\n", re.MULTILINE)
+    return {path: origin.sub(b"", content) for path, content in tree.files.items()}
 
 
 def copy_template(folder: Path) -> None:

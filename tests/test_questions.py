@@ -1,4 +1,4 @@
-"""Plain copier takes answers that can be rendered, and says in a sentence why not the others."""
+"""The questions take answers that can be rendered, and say in a sentence why not the others."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from groundplan.errors import AnswersError
 from tests.rendering import (
     CLUSTERS,
     ENGINES,
@@ -18,6 +19,8 @@ from tests.rendering import (
     one,
     parsed,
     render,
+    render_plainly,
+    without_origin,
 )
 
 if TYPE_CHECKING:
@@ -120,8 +123,26 @@ def test_defaults_give_the_small_tier_with_flux_on_one_cluster(tmp_path: Path) -
 def test_an_answer_that_cannot_be_rendered_is_refused_in_a_sentence(
     answers: dict[str, Any], sentence: str, tmp_path: Path
 ) -> None:
-    with pytest.raises(ValueError, match=re.escape(sentence)):
+    with pytest.raises(AnswersError, match=re.escape(sentence)):
         render(tmp_path / "refused", **answers)
+    assert not (tmp_path / "refused").exists()
+
+
+@pytest.mark.parametrize(
+    "answers",
+    [
+        {"domain": "acme"},
+        {"clusters": [CLUSTERS["eks"] | {"account": 210987654321}]},
+        WITHOUT_BUCKET,
+    ],
+)
+def test_plain_copier_refuses_in_the_same_sentence(answers: dict[str, Any], tmp_path: Path) -> None:
+    with pytest.raises(AnswersError) as ours:
+        render(tmp_path / "refused", **answers)
+
+    [problem] = ours.value.problems
+    with pytest.raises(ValueError, match=re.escape(problem.what)):
+        render_plainly(tmp_path / "refused", **answers)
     assert not (tmp_path / "refused").exists()
 
 
@@ -143,14 +164,24 @@ def test_an_accepted_risk_is_in_the_repository_and_its_readme(tmp_path: Path) ->
     assert answers_of(tree)["accepted_risks"] == [RISK]
 
 
-def test_a_date_that_yaml_reads_as_one_renders_the_same_file(tmp_path: Path) -> None:
+def test_plain_copier_renders_a_date_that_yaml_reads_as_one_to_the_same_file(
+    tmp_path: Path,
+) -> None:
+    """Among other answers that are not what they look like."""
+    team = {"name": "on", "namespaces": ["123", "y"], "contact": "@acme/on"}
+    cluster = CLUSTERS["capi"] | {"name": "no", "environment": "1e3", "region": "on"}
+    given = LACKING | {"clusters": [cluster], "teams": [team]}
     dated = RISK | {"expires": date(2099, 5, 31)}
-    trees = [
-        render(tmp_path / name, **LACKING, accepted_risks=[risk])
-        for name, risk in (("text", RISK), ("date", dated))
-    ]
 
-    assert len({tree.files["posture/exceptions/on-call.yaml"] for tree in trees}) == 1
+    plain = render_plainly(tmp_path / "plain", **given, accepted_risks=[dated])
+
+    as_text, as_date = (
+        render(tmp_path / name, **given, accepted_risks=[risk])
+        for name, risk in (("text", RISK), ("date", dated))
+    )
+    assert without_origin(plain) == without_origin(as_date)
+    exception = "posture/exceptions/on-call.yaml"
+    assert as_text.files[exception] == as_date.files[exception]
 
 
 def test_numbers_stay_numbers_in_the_answers(tmp_path: Path) -> None:
