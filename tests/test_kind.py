@@ -11,6 +11,7 @@ import pytest
 
 from groundplan.errors import ToolError
 from groundplan.runners import docker
+from tests.rendering import put, rendered
 from tests.test_verify import eventually
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
@@ -70,13 +71,16 @@ def test_the_cluster_and_its_keys_go_when_the_command_is_killed(engine, tmp_path
 
 
 @pytest.mark.kind
-def test_up_and_down(engine):
+def test_what_is_up_is_verified_where_it_is_and_goes_down(engine):
     root = str(EXAMPLES / "laptop" / "repository")
     name = f"{PREFIX}-up"
     try:
         done = groundplan("up", root, "--name", name, "--kubernetes", "1.37")
         assert done.returncode == 0, done.stdout + done.stderr
         assert "ENG001" in done.stdout
+        words = ("--on", "kind", "--name", name, "--kubernetes", "1.37")
+        done = groundplan("verify", root, *words)
+        assert done.returncode == 0, done.stdout + done.stderr
         assert nodes() == [f"{name}-control-plane"]
     finally:
         ended = groundplan("down", "--name", name)
@@ -85,10 +89,9 @@ def test_up_and_down(engine):
 
 
 @pytest.mark.kind
-@pytest.mark.parametrize("example", ["startup-argocd", "startup-flux"])
-def test_an_engine_brings_an_example_up(engine, example):
-    root = str(EXAMPLES / example / "repository")
-    words = ("--on", "kind", "--name", f"{PREFIX}-{example}", "--kubernetes", "1.37")
-    done = groundplan("verify", root, *words, "--timeout", "1500")
+def test_argocd_brings_a_platform_up(engine, tmp_path):
+    put(rendered("argocd", "small", ("kind",)), tmp_path)
+    words = ("--on", "kind", "--name", f"{PREFIX}-argocd", "--kubernetes", "1.37")
+    done = groundplan("verify", str(tmp_path), *words, "--timeout", "1500")
     assert done.returncode == 0, done.stdout + done.stderr
     assert nodes() == []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import signal
 from dataclasses import replace
 from functools import cache
@@ -15,16 +16,17 @@ import pytest
 
 from groundplan import toolchain
 from groundplan.engines import argocd
-from groundplan.engines.served import readdressed
+from groundplan.engines.served import readdressed, serve
 from groundplan.errors import ToolError
 from groundplan.findings import Passed, Report
-from groundplan.repository import Repository
+from groundplan.repository import Repository, load
 from groundplan.schemas import default_charts, default_store
 from groundplan.toolchain import Absent
 from groundplan.tree import Tree
 from groundplan.verify import verify
 from tests import control_planes
 from tests.processes import named
+from tests.rendering import put, rendered
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -135,6 +137,22 @@ def test_addresses_are_replaced_where_they_stand_alone():
     files = readdressed(tree, {"docker.io/envoyproxy": "http://127.0.0.1:1"}).files
     assert files["a"] == b"repoURL: http://127.0.0.1:1\nimage: docker.io/envoyproxy/gateway:v1\n"
     assert files["b"] == b"url: http://127.0.0.1:1\nother: xdocker.io/envoyproxy\n"
+
+
+def test_a_definition_is_served_from_one_place_only(tmp_path):
+    """Two Applications that have one would take it from each other for ever."""
+    put(rendered("argocd", "small", ("eks",)), tmp_path / "platform")
+    platform = load(tmp_path / "platform")
+    [cluster] = platform.clusters
+    with serve(platform, cluster, tmp_path) as served:
+        for archive in (tmp_path / "charts").glob("*.tgz"):
+            shutil.unpack_archive(archive, tmp_path / "charts" / archive.stem, filter="data")
+        places = (tmp_path / "charts", served.work.parent)
+        files = [path.name for place in places for path in place.rglob("*.yaml")]
+    # Files of definitions are called as they are: gateways.gateway.networking.k8s.io.
+    names = [name for name in files if name.count(".") > 2]
+    assert {"gateways.gateway.networking.k8s.io.yaml", "applications.argoproj.io.yaml"} <= {*names}
+    assert sorted(names) == sorted({*names})
 
 
 @pytest.mark.cluster

@@ -52,10 +52,20 @@ def component_of(release: Release) -> str:
     return next((c.component for c in lock.load().charts if c.name == release.chart), "")
 
 
-def write(folder: Path, releases: Iterable[Release], schemas: SchemaStore, address: str) -> None:
-    """Write a chart of each release and their index; a definition is in one of them only."""
+def write(
+    folder: Path,
+    releases: Iterable[Release],
+    schemas: SchemaStore,
+    address: str,
+    elsewhere: Iterable[Mapping[str, Any]] = (),
+) -> None:
+    """Write a chart of each release and their index; a definition is in one of them only.
+
+    What comes from elsewhere is in none: two units that have an object would take it from each
+    other for ever.
+    """
     entries: dict[str, list[dict[str, Any]]] = {}
-    given: set[str] = set()
+    given = {crd["metadata"]["name"] for crd in elsewhere}
     for release in releases:
         if release.chart in entries:
             continue

@@ -6,7 +6,7 @@ import contextlib
 import json
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from groundplan.engines import charts
 from groundplan.git import git
@@ -15,7 +15,7 @@ from groundplan.runners.apiserver import unused_port
 from groundplan.tree import Tree
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
     from groundplan.gitops.model import Cluster, Elsewhere, Unit
@@ -77,13 +77,15 @@ def serve(
     chart_folder.mkdir()
     replaced = () if registry else cluster.units
     releases = [release for unit in replaced for release in unit.releases]
+    elsewhere = _elsewhere(replaced)
     with charts.serving(chart_folder) as chart_address:
-        charts.write(chart_folder, releases, repository.schemas, chart_address)
+        own_crds = _brought_otherwise(repository, elsewhere)
+        charts.write(chart_folder, releases, repository.schemas, chart_address, own_crds)
         port = unused_port()
         base = f"git://127.0.0.1:{port}"
         addresses = {r.repository.removeprefix("oci://"): chart_address for r in releases}
         not_served = []
-        for number, source in enumerate(_elsewhere(replaced)):
+        for number, source in enumerate(elsewhere):
             if _write_source(repository, source, sources / f"source-{number}.git"):
                 address = source.repository.removeprefix("oci://")
                 addresses[address] = f"{base}/source-{number}.git"
@@ -111,13 +113,20 @@ def _elsewhere(units: tuple[Unit, ...]) -> list[Elsewhere]:
 
 def _defined(repository: Repository, units: tuple[Unit, ...]) -> frozenset[tuple[str, str]]:
     """The kinds that what stands in for charts and other repositories brings."""
-    schemas = repository.schemas
     components = [charts.component_of(release) for unit in units for release in unit.releases]
-    brought = [charts.definitions(component, schemas) for component in components]
-    brought += [charts.source_definitions(s.repository, schemas) for s in _elsewhere(units)]
-    own = [r.body for r in repository.resources if r.id.kind == "CustomResourceDefinition"]
-    crds = [crd for part in (*brought, own) for crd in part]
+    brought = [charts.definitions(component, repository.schemas) for component in components]
+    crds = [crd for part in brought for crd in part]
+    crds += _brought_otherwise(repository, _elsewhere(units))
     return frozenset((crd["spec"]["group"], crd["spec"]["names"]["kind"]) for crd in crds)
+
+
+def _brought_otherwise(
+    repository: Repository, elsewhere: Iterable[Elsewhere]
+) -> list[Mapping[str, Any]]:
+    """The definitions that come from other repositories or lie in this one."""
+    sources = (charts.source_definitions(s.repository, repository.schemas) for s in elsewhere)
+    own = [r.body for r in repository.resources if r.id.kind == "CustomResourceDefinition"]
+    return [*own, *(crd for source in sources for crd in source)]
 
 
 def _write_source(repository: Repository, source: Elsewhere, folder: Path) -> bool:

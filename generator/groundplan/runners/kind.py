@@ -148,15 +148,20 @@ def _create(wanted: Wanted, home: Path) -> None:
 
 def _config(image: NodeImage) -> dict[str, object]:
     """What kind is told; an image of ours brings the network of its one node."""
-    node: dict[str, object] = {"role": "control-plane"}
+    patches: list[dict[str, object]] = []
     if docker.docker("info", "--format", "{{.CgroupVersion}}").text.strip() == "1":
-        kubelet = {"kind": "KubeletConfiguration", "failCgroupV1": False}
-        node["kubeadmConfigPatches"] = [json.dumps(kubelet)]
+        patches.append({"kind": "KubeletConfiguration", "failCgroupV1": False})
+    # As for an API server that is started here: how much memory may be spared work.
+    if collector := os.environ.get("GOGC"):
+        given = {"extraEnvs": [{"name": "GOGC", "value": collector}]}
+        patches.append({"kind": "ClusterConfiguration", "apiServer": given})
     return {
         "kind": "Cluster",
         "apiVersion": "kind.x-k8s.io/v1alpha4",
         "networking": {"disableDefaultCNI": image.ours},
-        "nodes": [node],
+        "nodes": [
+            {"role": "control-plane", "kubeadmConfigPatches": [json.dumps(one) for one in patches]}
+        ],
     }
 
 

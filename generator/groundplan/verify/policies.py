@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 TRIAL = "groundplan-trial"
 """A team's namespace that nobody uses, where examples are tried."""
 
+_NOWHERE = f'namespaces "{TRIAL}" not found'
 _OF_TRIAL = "groundplan.dev/trial"
 _RUNTIMES = "/apis/node.k8s.io/v1/runtimeclasses"
 _PATIENCE = 20.0
@@ -135,6 +136,9 @@ def _told_apart(
     good, bad = _try(scene, right), _try(scene, wrong)
     if good is None or bad is None:
         return Skipped("admission policies", "the cluster does not serve the kind of its example")
+    if _NOWHERE in bad.message:
+        reason = "on this cluster they are in force already, and refuse the namespace for trials"
+        return Skipped("admission policies", reason)
     fault = ""
     if f"{mark}: " in good.message or any(mark in text for text in good.warnings):
         fault = f"{mark} is against its own good example: {good.message}"
