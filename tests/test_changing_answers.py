@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import json
 import os
-from typing import TYPE_CHECKING, Any
+import shutil
+from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
 
 from groundplan import cli, copier_adapter, documents, places, template
+from groundplan import releases as carried
 from groundplan.answers import fields_of, questions
 from groundplan.errors import ExitCode, TemplateError
 from groundplan.template import Template
@@ -19,9 +24,6 @@ from tests import releases
 from tests.gitops_trees import flux, gotk_sync
 from tests.rendering import ENGINES
 from tests.test_update import carry, commit, edit, files, render  # noqa: F401 - a fixture
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 CLUSTER = (
     "place=kind",
@@ -36,20 +38,33 @@ def run(*words: str | Path) -> Result:
     return CliRunner().invoke(cli.main, [str(word) for word in words], prog_name="groundplan")
 
 
+@pytest.fixture(scope="module")
+def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A committed repository at the newest version, to be copied."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(carried.VARIABLE, str(releases.bundle()))
+        return commit(render("v2.0.0", tmp_path_factory.mktemp("original") / "platform"))
+
+
 @pytest.fixture
-def platform(tmp_path: Path) -> Path:
+def platform(original: Path, tmp_path: Path) -> Path:
     """A committed repository at the newest version."""
-    return commit(render("v2.0.0", tmp_path / "platform"))
+    return shutil.copytree(original, tmp_path / "platform", symlinks=True)
 
 
 def answers(folder: Path) -> Any:
     return documents.load((folder / ".copier-answers.yml").read_bytes())
 
 
-def fresh(folder: Path, tmp_path: Path, version: str = "v2.0.0") -> dict[str, bytes]:
-    """What the recorded answers render to."""
-    values = checkout.recorded((folder / ".copier-answers.yml").read_bytes())
-    return files(render(version, tmp_path / "fresh", **values))
+def fresh(folder: Path) -> dict[str, bytes]:
+    """What the recorded answers render to at the newest version."""
+    return rendered((folder / ".copier-answers.yml").read_bytes())
+
+
+@cache
+def rendered(answers: bytes) -> dict[str, bytes]:
+    with TemporaryDirectory() as place:
+        return files(render("v2.0.0", Path(place, "fresh"), **checkout.recorded(answers)))
 
 
 # --- status
@@ -139,7 +154,7 @@ def test_a_new_repository_comes_with_its_lock(
     ],
 )
 def test_changed_answers_give_what_a_fresh_render_of_them_gives(
-    words: tuple[str, ...], what: tuple[str, ...], platform: Path, tmp_path: Path
+    words: tuple[str, ...], what: tuple[str, ...], platform: Path
 ) -> None:
     before = answers(platform)
 
@@ -147,7 +162,7 @@ def test_changed_answers_give_what_a_fresh_render_of_them_gives(
 
     assert done.exit_code == ExitCode.CLEAN, done.output
     assert before[what[0]] != answers(platform)[what[0]]
-    assert files(platform) == fresh(platform, tmp_path)
+    assert files(platform) == fresh(platform)
 
 
 WALK = ("growing", "enterprise", "small", "enterprise", "growing", "small")
@@ -160,12 +175,12 @@ def test_from_every_tier_and_engine_to_every_other(engine: str, tmp_path: Path) 
     other = next(one for one in ENGINES if one != engine)
     changes = [*(("promote", tier) for tier in WALK), ("set", "engine", other)]
 
-    for step, change in enumerate(changes):
+    for change in changes:
         done = run(*change, "--path", folder, "--allow-removals")
 
         assert done.exit_code == ExitCode.CLEAN, done.output
         commit(folder)
-        assert files(folder) == fresh(folder, tmp_path / str(step))
+        assert files(folder) == fresh(folder)
 
 
 def test_a_pool_and_a_model_come_and_go(tmp_path: Path) -> None:
@@ -190,7 +205,7 @@ def test_a_pool_and_a_model_come_and_go(tmp_path: Path) -> None:
         assert done.exit_code == ExitCode.CLEAN, done.output
         commit(folder)
     assert [model["name"] for model in answers(folder)["models"]] == ["qwen3-8b", "qwen3-spare"]
-    assert files(folder) == fresh(folder, tmp_path)
+    assert files(folder) == fresh(folder)
 
     for words in (("remove", "model", "qwen3-spare"), ("remove", "pool", "spare")):
         done = run(*words, "--path", folder)
@@ -238,7 +253,7 @@ def test_going_down_has_to_be_agreed_to(tmp_path: Path) -> None:
     done = run("promote", "small", "--path", folder, "--allow-removals")
 
     assert done.exit_code == ExitCode.CLEAN, done.output
-    assert files(folder) == fresh(folder, tmp_path)
+    assert files(folder) == fresh(folder)
 
 
 def test_removing_a_team_keeps_what_was_edited_and_says_what_is_left_to_do(

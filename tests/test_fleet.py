@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+import shutil
 from html.parser import HTMLParser
 from typing import TYPE_CHECKING
 
 import pytest
 from click.testing import CliRunner, Result
 
-from groundplan import cli
+from groundplan import cli, releases
 from groundplan.errors import ExitCode
+from tests import releases as made
 from tests.test_update import carry, commit, edit, files, render  # noqa: F401 - a fixture
 
 if TYPE_CHECKING:
@@ -31,14 +33,24 @@ def fleet(*words: str | Path) -> Result:
     return CliRunner().invoke(cli.main, ["fleet", *map(str, words)], prog_name="groundplan")
 
 
+@pytest.fixture(scope="module")
+def originals(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The repositories of a fleet, to be copied."""
+    folder = tmp_path_factory.mktemp("originals")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(releases.VARIABLE, str(made.bundle()))
+        commit(render("v1.0.0", folder / "plain"))
+        edited = commit(render("v1.0.0", folder / "edited", tier="growing"))
+        edit(edited, "extras/two.yaml", 'size: "1"', 'size: "1"\n  shape: square')
+        commit(edited)
+        commit(render("v2.0.0", folder / "current"))
+    return folder
+
+
 @pytest.fixture
-def file(tmp_path: Path) -> Path:
+def file(originals: Path, tmp_path: Path) -> Path:
     """A fleet of one that is behind, one with a conflict to come, one that is current, and none."""
-    commit(render("v1.0.0", tmp_path / "plain"))
-    edited = commit(render("v1.0.0", tmp_path / "edited", tier="growing"))
-    edit(edited, "extras/two.yaml", 'size: "1"', 'size: "1"\n  shape: square')
-    commit(edited)
-    commit(render("v2.0.0", tmp_path / "current"))
+    shutil.copytree(originals, tmp_path, symlinks=True, dirs_exist_ok=True)
     (tmp_path / "fleet.yaml").write_text(FLEET, "utf-8")
     return tmp_path / "fleet.yaml"
 
