@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from groundplan.garbage import uncollected
 from groundplan.schemas import chart_sources, charts, compilation, kubernetes, lock, packs
 from groundplan.schemas.charts import StoredChart
 from groundplan.schemas.compilation import Brought
@@ -37,9 +38,10 @@ def fetch(
         bundle: Leave out what a package may not contain for its licence.
     """
     locked = lock.load()
-    left = [*_fetch_kubernetes(target, sources, minors)]
-    left += _fetch_crds(target / CRDS, sources, locked, bundle)
-    left += _fetch_charts(target / CHARTS, sources, locked, bundle)
+    with uncollected():
+        left = [*_fetch_kubernetes(target, sources, minors)]
+        left += _fetch_crds(target / CRDS, sources, locked, bundle)
+        left += _fetch_charts(target / CHARTS, sources, locked, bundle)
     return tuple(left)
 
 
