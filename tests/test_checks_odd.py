@@ -14,6 +14,7 @@ from groundplan.findings import Errored
 from groundplan.repository import Repository
 from groundplan.schemas import ChartStore
 from groundplan.tree import Tree
+from tests.draws import draws
 from tests.gitops_trees import gotk_sync
 from tests.schema_sources import crd, small_store
 
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
     from groundplan.schemas import SchemaStore
 
-CASES = 60
+CASES = draws(60)
 ODD: tuple[Any, ...] = (
     None,
     True,
@@ -277,6 +278,7 @@ def repository(bodies: dict[str, Any], schemas: SchemaStore) -> Repository:
     return Repository.of(Tree.of(files), schemas=schemas, charts=ChartStore(()))
 
 
+@pytest.mark.brute_force
 @pytest.mark.parametrize("name", OBJECTS)
 def test_no_shape_of_an_object_breaks_a_check(name: str, tmp_path: Path) -> None:
     schemas = small_store(tmp_path)
