@@ -364,17 +364,26 @@ def upstream(chart: str, version: str) -> tuple[Any, Any]:
     folder = os.environ.get("GROUNDPLAN_UPSTREAM")
     if not folder:
         pytest.skip("no folder with charts is given (GROUNDPLAN_UPSTREAM)")
-    for file in sorted(Path(folder).glob("*/chart/Chart.yaml")):
-        about = yaml.safe_load(file.read_text())
-        if about["name"] == chart:
-            break
-    else:
+    if chart not in kept(folder):
         pytest.skip(f"the folder has no chart {chart}")
+    file, about = kept(folder)[chart]
     if about["version"].startswith("v0.0.0"):  # a release puts its own number there
-        about |= {"version": version, "appVersion": version}
+        about = about | {"version": version, "appVersion": version}
     if about["version"] != version:
         pytest.skip(f"the folder has {about['version']} of {chart}, not {version}")
-    return about, yaml.safe_load(file.with_name("values.yaml").read_text())
+    return about, loaded(file.with_name("values.yaml"))
+
+
+@cache
+def kept(folder: str) -> dict[str, tuple[Path, Any]]:
+    """The file of each chart in a folder with what it says, by name; the first one of a name."""
+    files = sorted(Path(folder).glob("*/chart/Chart.yaml"), reverse=True)
+    return {about["name"]: (file, about) for file in files for about in [loaded(file)]}
+
+
+def loaded(file: Path) -> Any:
+    # PyYAML's own loader takes a second for the values of some charts.
+    return yaml.load(file.read_bytes(), Loader=yaml.CSafeLoader)
 
 
 def tags(values: Any, source: str) -> Iterator[Any]:
