@@ -144,10 +144,12 @@ def row(tier: str, engine: str, on: str, start: Start) -> str:
 def main() -> None:
     """Print one row for each repository and place."""
     wish = Wish(KUBERNETES, simulate=True)
-    starts = {
-        "embedded": embedded(wish),
-        "kind": kind_cluster(wish, name=NAME, keep=False),
-    }
+    starts = {"embedded": embedded(wish)}
+    try:
+        docker.ensure_answers()
+        starts["kind"] = kind_cluster(wish, name=NAME, keep=False)
+    except ToolError as error:
+        sys.stderr.write(f"kind: not run: {error}\n")
     sys.stdout.write(HEAD + "\n")
     for on, start in starts.items():
         for engine in ENGINES:
