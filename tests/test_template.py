@@ -112,11 +112,11 @@ def test_no_check_finds_anything(
     assert left <= KNOWN.keys()
 
 
-@pytest.mark.parametrize(("engine", "tier"), list(product(ENGINES, TIERS)))
-def test_rendered_again_it_is_the_same(engine: str, tier: str) -> None:
-    again = rendered.__wrapped__(engine, tier, PLACES)
+@every
+def test_rendered_again_it_is_the_same(engine: str, tier: str, places: tuple[str, ...]) -> None:
+    again = rendered.__wrapped__(engine, tier, places)
 
-    assert again.files == rendered(engine, tier, PLACES).files
+    assert again.files == rendered(engine, tier, places).files
 
 
 @pytest.mark.parametrize("engine", ENGINES)
