@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,11 +11,9 @@ from hypothesis import settings
 from groundplan import toolchain
 from groundplan.errors import ToolError
 from groundplan.runners.apiserver import Binaries
-from tests import control_planes
-from tests.processes import children
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from pathlib import Path
 
 # What guards main judges the commit and not the draw; `nox -s laws` looks for new examples.
 settings.register_profile("gate", derandomize=True)
@@ -25,10 +22,8 @@ settings.load_profile("gate")
 _WAITING = ("kind", "cluster", "slow")
 """Marks of tests that wait for others, longest first."""
 
-_WITHOUT_SERVERS = pytest.StashKey[frozenset[Path]]()
 
-
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with the files that wait longest, so that the rest fills their pauses.
 
     The many short ones of `posture` come last: nobody is left alone with a long one.
@@ -39,16 +34,6 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         ranks[item.path] = min([*found, ranks.get(item.path, len(_WAITING))])
     items.sort(key=lambda item: item.path, reverse=True)
     items.sort(key=lambda item: ranks[item.path])
-    config.stash[_WITHOUT_SERVERS] = frozenset(
-        path for path, rank in ranks.items() if rank > _WAITING.index("cluster")
-    )
-
-
-@pytest.hookimpl(trylast=True)
-def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> None:
-    """End the control planes that tests share before a file that needs none."""
-    if nextitem is None or nextitem.path in item.config.stash[_WITHOUT_SERVERS]:
-        control_planes.end()
 
 
 @pytest.fixture(scope="session")
@@ -60,10 +45,3 @@ def binaries() -> Binaries:
     except ToolError as error:
         pytest.skip(f"no control plane here: {error}; set GROUNDPLAN_BUILD=1 to get one")
     return Binaries(etcd.path, kube_apiserver.path)
-
-
-@pytest.fixture
-def started() -> Callable[[], list[int]]:
-    """Says which processes of the test run; kept control planes are others'."""
-    before = set(children(os.getpid()))
-    return lambda: [pid for pid in children(os.getpid()) if pid not in before]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -16,7 +15,6 @@ from groundplan.runners.apiserver import ApiServer, Binaries, running
 from groundplan.runners.controllers import Programs, controlling
 from groundplan.schemas import default_charts, default_store
 from groundplan.tree import Tree
-from tests.kept import Kept
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -66,31 +64,9 @@ def programs() -> Programs:
     return Programs(*(had(name) for name in names))
 
 
-def _bare() -> contextlib.AbstractContextManager[ApiServer]:
-    return running(binaries())
-
-
 @contextlib.contextmanager
-def _controlled() -> Iterator[ApiServer]:
-    """Kubernetes' own controllers and scheduler, without the end of namespaces: see `kept`."""
-    with running(binaries()) as server:
-        chosen = programs()
-        manager = server.home / "kube-controller-manager"
-        options = "--controllers=*,-namespace-controller"
-        manager.write_text(f'#!/bin/sh\nexec {chosen.kube_controller_manager} "$@" {options}\n')
-        manager.chmod(0o700)
-        with controlling(replace(chosen, kube_controller_manager=manager), server) as controlled:
-            yield controlled
-
-
-empty = Kept(_bare)
-"""An API server that several tests use, with nothing on it but kinds that others defined."""
-
-scheduled = Kept(_controlled)
-"""The same with Kubernetes' own controllers and scheduler."""
-
-
-def end() -> None:
-    """End what is kept."""
-    for one in (empty, scheduled):
-        one.end()
+def scheduled() -> Iterator[ApiServer]:
+    """An API server with Kubernetes' own scheduler."""
+    helpers = programs()
+    with running(binaries()) as bare, controlling(helpers, bare) as server:
+        yield server

@@ -21,6 +21,7 @@ from groundplan.errors import AnswersError
 from groundplan.exporters import exporters
 from groundplan.findings import Passed, Severity
 from groundplan.repository import Repository
+from groundplan.runners.apiserver import running
 from groundplan.runners.client import apply
 from groundplan.schemas import default_charts, default_store
 from groundplan.template import Template
@@ -336,7 +337,7 @@ def test_a_job_of_kserves_agent_gets_the_toleration_and_an_end(tmp_path: Path) -
     job: dict[str, Any] = {"apiVersion": "batch/v1", "kind": "Job"}
     job |= {"metadata": {"name": "qwen3-8b-gpu-0"}, "spec": {"template": {"spec": pod}}}
     space = "kserve-model-caches"
-    with control_planes.empty() as server:
+    with running(control_planes.binaries()) as server:
         [named] = [n for n in found(tree, "Namespace") if n["metadata"]["name"] == space]
         assert server.client.send(apply(f"/api/v1/namespaces/{space}", named, dry_run=False)).ok
         for kind, plural in (("", "policies"), ("Binding", "policybindings")):

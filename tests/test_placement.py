@@ -14,6 +14,8 @@ import yaml
 
 from groundplan import copier_adapter
 from groundplan.resources import Origin, Resource
+from groundplan.runners.apiserver import ApiServer, running
+from groundplan.runners.controllers import controlling
 from groundplan.template import Template
 from groundplan.tree import Tree
 from groundplan.verify import placement
@@ -26,7 +28,6 @@ from tests.rendering import CLUSTERS, READY, ROOT, parsed
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from groundplan.runners.apiserver import ApiServer
     from groundplan.runners.client import Client
 
 CASES = yaml.safe_load(Path(__file__).with_name("placement.yaml").read_text())
@@ -87,7 +88,8 @@ def derived(repository: tuple[Resource, ...]) -> dict[str, Pool]:
 
 @pytest.fixture(scope="module")
 def plane(repository: tuple[Resource, ...]) -> Iterator[ApiServer]:
-    with control_planes.scheduled() as server:
+    binaries, programs = control_planes.binaries(), control_planes.programs()
+    with running(binaries) as bare, controlling(programs, bare) as server:
         runtime = {"apiVersion": "node.k8s.io/v1", "kind": "RuntimeClass", "handler": "nvidia"}
         path = "/apis/node.k8s.io/v1/runtimeclasses/nvidia"
         placement.install(server.client, path, {**runtime, "metadata": {"name": "nvidia"}})

@@ -8,8 +8,6 @@ import shutil
 import signal
 from dataclasses import replace
 from functools import cache
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import pytest
@@ -20,18 +18,18 @@ from groundplan.engines.served import readdressed, serve
 from groundplan.errors import ToolError
 from groundplan.findings import Passed, Report
 from groundplan.repository import Repository, load
+from groundplan.runners.apiserver import ApiServer, running
+from groundplan.runners.controllers import controlling
 from groundplan.schemas import default_charts, default_store
 from groundplan.toolchain import Absent
 from groundplan.tree import Tree
 from groundplan.verify import verify
 from tests import control_planes
-from tests.processes import named
 from tests.rendering import put, rendered
+from tests.test_verify import children, named
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-    from groundplan.runners.apiserver import ApiServer
 
 OWN = "https://github.com/acme/platform.git"
 
@@ -104,19 +102,15 @@ def programs() -> argocd.Programs:
     return argocd.Programs(had["argocd"], redis.path, had["helm"], had["kustomize"])
 
 
-@pytest.fixture(scope="module", autouse=True)
-def kept() -> None:
-    """Whoever looks for what it has started itself finds the control plane there."""
-    with control_planes.scheduled():
-        pass
-
-
 @contextlib.contextmanager
 def start() -> Iterator[ApiServer]:
     """An embedded control plane with an engine beside it."""
     chosen = programs()
-    with TemporaryDirectory() as home, control_planes.scheduled() as server:
-        yield replace(server, home=Path(home), engine=lambda: chosen)
+    with (
+        running(control_planes.binaries()) as bare,
+        controlling(control_planes.programs(), bare) as server,
+    ):
+        yield replace(server, engine=lambda: chosen)
 
 
 def engine(report: Report) -> dict[str, int]:
@@ -156,12 +150,12 @@ def test_a_definition_is_served_from_one_place_only(tmp_path):
 
 
 @pytest.mark.cluster
-def test_the_engine_brings_up_heals_prunes_and_survives_a_bad_commit(started):
+def test_the_engine_brings_up_heals_prunes_and_survives_a_bad_commit():
     done = verify(small(), start)
     assert [f.message for f in done.report.findings if f.check_id.startswith("ENG")] == []
     assert engine(done.report) == {"ENG001": 2, "ENG002": 1, "ENG003": 1, "ENG004": 1}
     assert [unit.name for unit in done.timings[0].units] == ["root", "shop"]
-    assert started() == []
+    assert children(os.getpid()) == []
 
 
 @pytest.mark.cluster
@@ -176,13 +170,13 @@ def test_says_what_the_engine_says_about_a_unit_that_does_not_come_up(monkeypatc
 
 @pytest.mark.cluster
 @pytest.mark.parametrize("victim", ["argocd", "git-daemon", "redis-server"])
-def test_says_which_part_of_the_engine_was_killed(victim, started):
+def test_says_which_part_of_the_engine_was_killed(victim):
     killed = []
 
     def kill(text: str) -> None:
         if "Applications are synced" in text and not killed:
             # A process that has only begun to start has no name of its own yet.
-            killed.extend(named(started(), victim))
+            killed.extend(named(children(os.getpid()), victim))
             for pid in killed:
                 os.kill(pid, signal.SIGKILL)
 
@@ -191,7 +185,7 @@ def test_says_which_part_of_the_engine_was_killed(victim, started):
     assert killed
     assert caught.value.id == "engine.ended"
     assert "ended while it was needed" in str(caught.value)
-    assert started() == []
+    assert children(os.getpid()) == []
 
 
 @pytest.mark.cluster

@@ -13,18 +13,18 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from groundplan import copier_adapter, repository
+from groundplan.runners.apiserver import ApiServer, Binaries, running
 from groundplan.runners.client import Request, apply
 from groundplan.runners.kinds import discover
 from groundplan.template import Template
 from groundplan.verify.rehearsal import Rehearsal
-from tests import control_planes
+from tests.programs import program
 from tests.rendering import CLUSTERS, ENGINES, READY, ROOT, TEAMS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from groundplan.resources import Resource
-    from groundplan.runners.apiserver import ApiServer
     from groundplan.runners.client import Answer
 
 pytestmark = pytest.mark.cluster
@@ -69,6 +69,7 @@ class Silent:
 @pytest.fixture(scope="module", params=ENGINES)
 def server(request: pytest.FixtureRequest) -> Iterator[ApiServer]:
     """An API server with everything that a repository of the enterprise tier brings."""
+    binaries = Binaries(program("etcd"), program("kube-apiserver"))
     answers = {
         "engine": request.param,
         "tier": "enterprise",
@@ -80,7 +81,7 @@ def server(request: pytest.FixtureRequest) -> Iterator[ApiServer]:
         copier_adapter.render(Template(ROOT, "v0"), answers, Path(folder, "rendered"))
         rendered = repository.load(Path(folder, "rendered"))
     [cluster] = rendered.clusters
-    with control_planes.empty() as started:
+    with running(binaries) as started:
         Rehearsal(cluster, started, rendered.schemas, Silent()).run(lambda _: None)
         kinds = discover(started.client)
         for unit in cluster.units:

@@ -31,7 +31,6 @@ from groundplan.verify import verify
 from groundplan.verify.pod_templates import pod
 from groundplan.verify.rejections import faults, pointer
 from tests import control_planes
-from tests.processes import children, named
 
 UNIT = """apiVersion: kustomize.toolkit.fluxcd.io/v1
 kind: Kustomization
@@ -245,6 +244,27 @@ def unseen(report: Report) -> list[tuple[str, int]]:
     return [(o.subject, o.count) for r in report.results for o in r.not_evaluated]
 
 
+def children(pid: int) -> list[int]:
+    """Every process below another one."""
+    found = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            fields = stat.read_text().rpartition(")")[2].split()
+            if int(fields[1]) == pid and fields[0] != "Z":
+                child = int(stat.parent.name)
+                found += [child, *children(child)]
+    return found
+
+
+def named(pids: list[int], name: str) -> list[int]:
+    found = []
+    for pid in pids:
+        with contextlib.suppress(OSError):
+            if Path(f"/proc/{pid}/comm").read_text().startswith(name):
+                found.append(pid)
+    return found
+
+
 def runs(pid: int) -> bool:
     with contextlib.suppress(OSError):
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
@@ -303,17 +323,17 @@ def test_two_servers_side_by_side_share_nothing(binaries):
 
 
 @pytest.mark.cluster
-def test_says_which_program_was_killed(binaries, started):
+def test_says_which_program_was_killed(binaries):
     def kill(text: str) -> None:
         if "Kustomization" in text:
-            (victim,) = named(started(), "kube-apiserver")
+            (victim,) = named(children(os.getpid()), "kube-apiserver")
             os.kill(victim, signal.SIGKILL)
 
     with pytest.raises(ToolError) as caught:
         verify(repository(), partial(running, binaries), progress=kill)
     assert caught.value.id == "apiserver.ended"
     assert "kube-apiserver ended while it was needed" in str(caught.value)
-    assert started() == []
+    assert children(os.getpid()) == []
 
 
 @pytest.mark.cluster
@@ -389,7 +409,7 @@ def test_refuses_to_start_on_a_full_disk(monkeypatch, tmp_path):
 
 
 @pytest.mark.cluster
-def test_a_kind_is_defined_where_others_of_its_group_are() -> None:
+def test_a_kind_is_defined_where_others_of_its_group_are(binaries: Binaries) -> None:
     """As on a cluster that already has some of an engine's kinds."""
     flux, store = "source.toolkit.fluxcd.io", default_store("1.37")
     source = """apiVersion: source.toolkit.fluxcd.io/v1
@@ -397,7 +417,7 @@ kind: GitRepository
 metadata: {name: groundplan, namespace: default}
 spec: {interval: 1h, url: "https://github.com/acme/groundplan"}
 """
-    with control_planes.empty() as server:
+    with running(binaries) as server:
         define(server.client, [store.crd_for(flux, "Bucket")])
         with_some = partial(contextlib.nullcontext, server)
         assert verify(control_planes.repository(work=source), with_some).report.findings == ()

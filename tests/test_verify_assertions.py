@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
 
 from groundplan.findings import Passed, Report
+from groundplan.runners.apiserver import Binaries, running
 from groundplan.verify import verify
 from tests import control_planes
 from tests.rendering import rendered
@@ -57,14 +59,19 @@ spec:
 TEAMS = TEAM.format(name="books") + TEAM.format(name="games")
 
 
+@pytest.fixture(scope="session")
+def binaries() -> Binaries:
+    return control_planes.binaries()
+
+
 def policy(name: str) -> str:
     """A policy of the template with its binding, as a growing platform has it."""
     tree = rendered("flux", "growing", ("kind",))
     return tree.files[f"components/policies/{name}.yaml"].decode() + "\n---\n"
 
 
-def verified(**folders: str) -> Verification:
-    return verify(control_planes.repository(**folders), control_planes.empty)
+def verified(binaries: Binaries, **folders: str) -> Verification:
+    return verify(control_planes.repository(**folders), partial(running, binaries))
 
 
 def found(report: Report) -> list[tuple[str, str, str]]:
@@ -76,9 +83,9 @@ def passed(report: Report, check: str) -> int:
     return sum(outcome.count for outcome in result.outcomes if isinstance(outcome, Passed))
 
 
-def test_all_of_it_holds_where_it_should():
+def test_all_of_it_holds_where_it_should(binaries):
     policies = policy("pod-001") + policy("rbac-002") + policy("pod-008")
-    report = verified(policies=policies, teams=TEAMS).report
+    report = verified(binaries, policies=policies, teams=TEAMS).report
     assert found(report) == []
     # Policies and bindings; policies; two accounts of each team and what they may not do.
     assert [passed(report, f"API00{n}") for n in (4, 5)] == [6, 3]
@@ -96,16 +103,16 @@ def test_all_of_it_holds_where_it_should():
         ('message: "RBAC-002', 'message: "RBAC', "refused, but not by it"),
     ],
 )
-def test_a_policy_must_refuse_what_it_is_there_for(old, new, said):
+def test_a_policy_must_refuse_what_it_is_there_for(binaries, old, new, said):
     text = policy("rbac-002")
     assert old in text
-    report = verified(policies=text.replace(old, new)).report
+    report = verified(binaries, policies=text.replace(old, new)).report
     said_of_it = [message for check, _, message in found(report) if check == "API005"]
     assert len(said_of_it) == bool(said)
     assert all(said in message for message in said_of_it)
 
 
-def test_an_account_must_not_reach_what_is_not_its_own():
+def test_an_account_must_not_reach_what_is_not_its_own(binaries):
     rights = """apiVersion: rbac.authorization.k8s.io/v1
 kind: ClusterRoleBinding
 metadata: {name: too-much}
@@ -119,7 +126,7 @@ rules:
   - {apiGroups: [""], resources: [secrets], verbs: [list]}
   - {apiGroups: [""], resources: [namespaces], verbs: [patch]}
 """
-    report = verified(rights=rights, teams=TEAMS).report
+    report = verified(binaries, rights=rights, teams=TEAMS).report
     account = "system:serviceaccount:games:default"
     assert {(check, message) for check, _, message in found(report)} == {
         ("API006", f"{account} may patch namespaces in games"),
@@ -148,18 +155,18 @@ spec: {podSelector: {}, policyTypes: [Ingress, Egress]}
 
 
 @pytest.mark.parametrize("held", [True, False])
-def test_what_guards_a_namespace_stays(held):
+def test_what_guards_a_namespace_stays(binaries, held):
     policies = policy("ten-001") if held else policy("pod-001")
-    report = verified(policies=policies, teams=TEAMS + GUARD).report
+    report = verified(binaries, policies=policies, teams=TEAMS + GUARD).report
     message = "group acme:games could delete NetworkPolicy games/default-deny"
     said = [f.message for f in report.findings if f.check_id == "API007"]
     assert [text.partition(":")[0] for text in said] == ([] if held else ["group acme"])
     assert all(text.startswith(message) for text in said)
 
 
-def test_a_quota_must_stop_what_exceeds_it():
+def test_a_quota_must_stop_what_exceeds_it(binaries):
     ineffective = TEAMS.replace("requests.nvidia.com/gpu", "limits.nvidia.com/gpu")
-    report = verified(teams=ineffective).report
+    report = verified(binaries, teams=ineffective).report
     assert passed(report, "API008") == 2 * 6
     message = "more limits.nvidia.com/gpu than allowed was accepted"
     assert [f.message for f in report.findings] == [message] * 2

@@ -16,6 +16,7 @@ from groundplan.runners.apiserver import ApiServer, running
 from groundplan.runners.client import apply
 from groundplan.verify import verify
 from tests import control_planes
+from tests.test_verify import children
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -84,7 +85,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["/bin/umount", "--lazy", str(folder)], check=True)
 
 
-def test_a_disk_that_fills_up_is_named(small_disk, monkeypatch, started):
+def test_a_disk_that_fills_up_is_named(small_disk, monkeypatch):
     monkeypatch.setattr(tempfile, "tempdir", str(small_disk))
 
     def fill(text: str) -> None:
@@ -101,7 +102,7 @@ def test_a_disk_that_fills_up_is_named(small_disk, monkeypatch, started):
             progress=fill,
         )
     assert caught.value.id == "apiserver.no-space"
-    assert started() == []
+    assert children(os.getpid()) == []
     assert not list(small_disk.glob("groundplan-*"))
 
 

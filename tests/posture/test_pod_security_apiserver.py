@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from groundplan.posture.pod_security_checks import Level, violations
+from groundplan.runners.apiserver import running
 from groundplan.runners.client import Request
-from tests import control_planes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from groundplan.runners.apiserver import Binaries
 
 PODS = 150
 MINORS = (7, 18, 20, 24, 28, 31, 33, 34, 36, 37)
@@ -138,11 +139,11 @@ def some_pod(chance: random.Random, number: int) -> dict[str, Any]:
 
 
 @pytest.mark.cluster
-def test_pods_are_admitted_as_the_api_server_admits_them() -> None:
+def test_pods_are_admitted_as_the_api_server_admits_them(binaries: Binaries) -> None:
     chance = random.Random(19)
     pods = [some_pod(chance, number) for number in range(PODS)]
     asked = refused = invalid = 0
-    with control_planes.empty() as server:
+    with running(binaries) as server:
         places = [(level, minor) for level in LEVELS for minor in MINORS]
         for level, minor in places:
             labels = {

@@ -13,8 +13,8 @@ import pytest
 from groundplan.posture.model import Verdict
 from groundplan.posture.rbac import compare
 from groundplan.posture.rbac.roles import GROUP, defaults
+from groundplan.runners.apiserver import running
 from groundplan.runners.client import Request
-from tests import control_planes
 from tests.posture.test_rbac_soundness import (
     NAMESPACES,
     PEOPLE,
@@ -29,6 +29,7 @@ from tests.posture.test_rbac_soundness import (
 )
 
 if TYPE_CHECKING:
+    from groundplan.runners.apiserver import Binaries
     from groundplan.runners.client import Client
 
 PAIRS = 6
@@ -38,8 +39,8 @@ REVIEWS = "/apis/authorization.k8s.io/v1/subjectaccessreviews"
 
 
 @pytest.fixture(scope="module")
-def client() -> Any:
-    with control_planes.empty() as server:
+def client(binaries: Binaries) -> Any:
+    with running(binaries) as server:
         for namespace in NAMESPACES:
             body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}}
             assert server.client.send(Request("POST", "/api/v1/namespaces", body)).ok
