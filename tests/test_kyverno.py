@@ -157,16 +157,16 @@ def test_kyverno_s_policies_tell_their_examples_apart() -> None:
 
 @pytest.mark.cluster
 @pytest.mark.parametrize(
-    ("about", "exceptions"), [("", []), ("pod-00", [EXCEPTION])], ids=["", "with an exception"]
+    ("family", "exceptions"), [("", []), ("pod-00", [EXCEPTION])], ids=["", "with an exception"]
 )
 def test_kyverno_itself_says_the_same_of_every_example_as_we_do(
-    about: str, exceptions: list[Any], tmp_path: Path
+    family: str, exceptions: list[Any], tmp_path: Path
 ) -> None:
     pytest.importorskip("cel_expr_python", reason="no engine for the expressions is installed")
     kyverno = program("kyverno")
     namespaces = [one for one in NAMESPACES if one["kind"] == "Namespace"]
     spaces = {"apiVersion": "cli.kyverno.io/v1alpha1", "kind": "Values", "namespaces": namespaces}
-    asked = [policy for policy in of_both_engines() if name(policy).startswith(about)]
+    asked = [policy for policy in of_both_engines() if name(policy).startswith(family)]
     files = {"policies": asked, "resources": [*examples()], "values": [spaces]}
     for file, bodies in (files | {"exceptions": exceptions}).items():
         (tmp_path / f"{file}.yaml").write_text(yaml.safe_dump_all(bodies))
@@ -184,5 +184,5 @@ def test_kyverno_itself_says_the_same_of_every_example_as_we_do(
         if one["result"] in {"fail", "warn"}
         for about in one["resources"]
     }
-    assert failed == {one for one in spoken_against(exceptions) if one[0].startswith(about)}
+    assert failed == {one for one in spoken_against(exceptions) if one[0].startswith(family)}
     assert failed

@@ -15,9 +15,8 @@ from groundplan.errors import AnswersError
 from groundplan.findings import Severity
 from groundplan.plan import Plan
 from groundplan.template import Template
-from groundplan.tree import Tree
 from tests.pairwise import Cover, Pair, Row, cover, pairs
-from tests.rendering import CLUSTERS, EVERYTHING, PLACES, READY, ROOT, SIGNERS, TEAMS
+from tests.rendering import CLUSTERS, EVERYTHING, PLACES, READY, ROOT, SIGNERS, TEAMS, render
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -220,7 +219,7 @@ def test_whatever_is_answered_is_rendered_alike_and_right(part: int, tmp_path: P
     rows = covered().rows[part::PARTS]
     wrong = {}
     for number, row in enumerate(rows):
-        tree = rendered(row, tmp_path / f"{number}a")
+        tree = render(tmp_path / f"{number}a", **answers(row))
         report = checks.run(repository.of_tree(tree))
         unseen = {
             (result.check_id, outcome.subject, outcome.reason)
@@ -232,18 +231,13 @@ def test_whatever_is_answered_is_rendered_alike_and_right(part: int, tmp_path: P
         found: list[object] = [*unseen]
         if {finding.check_id for finding in findings} != said(row):
             found.append(findings)
-        if tree.files != rendered(row, tmp_path / f"{number}b").files:
+        if tree.files != render(tmp_path / f"{number}b", **answers(row)).files:
             found.append("rendered twice, it differs")
         if found:
             wrong[shown(tuple(row.items()))] = found
 
     assert len(rows) > 1
     assert wrong == {}
-
-
-def rendered(row: Row, folder: Path) -> Tree:
-    copier_adapter.render(TEMPLATE, answers(row), folder)
-    return Tree.read(folder)
 
 
 def said(row: Row) -> set[str]:

@@ -57,7 +57,7 @@ def write(
     releases: Iterable[Release],
     schemas: SchemaStore,
     address: str,
-    elsewhere: Iterable[Mapping[str, Any]] = (),
+    elsewhere: Iterable[Mapping[str, Any]],
 ) -> None:
     """Write a chart of each release and their index; a definition is in one of them only.
 

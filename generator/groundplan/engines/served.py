@@ -18,8 +18,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
-    from groundplan.gitops.model import Cluster, Elsewhere, Unit
+    from groundplan.gitops.model import Cluster, Elsewhere, Release, Unit
     from groundplan.repository import Repository
+    from groundplan.schemas import SchemaStore
 
 _AUTHOR = ("-c", "user.name=groundplan", "-c", "user.email=groundplan@localhost")
 _OWN = "platform.git"
@@ -78,9 +79,9 @@ def serve(
     replaced = () if registry else cluster.units
     releases = [release for unit in replaced for release in unit.releases]
     elsewhere = _elsewhere(replaced)
+    besides = _brought_besides(replaced, elsewhere, repository.schemas)
     with charts.serving(chart_folder) as chart_address:
-        own_crds = _brought_otherwise(repository, elsewhere)
-        charts.write(chart_folder, releases, repository.schemas, chart_address, own_crds)
+        charts.write(chart_folder, releases, repository.schemas, chart_address, besides)
         port = unused_port()
         base = f"git://127.0.0.1:{port}"
         addresses = {r.repository.removeprefix("oci://"): chart_address for r in releases}
@@ -102,7 +103,7 @@ def serve(
             *(f"--port={port}", f"--base-path={sources}", str(sources)),
         )
         with serving(Command(argv), home / "git-daemon.log", grace=0) as daemon:
-            defined = None if registry else _defined(repository, replaced)
+            defined = None if registry else _defined(releases, besides, repository.schemas)
             yield Served(tree, work, addresses, defined, tuple(not_served), daemon)
 
 
@@ -111,22 +112,22 @@ def _elsewhere(units: tuple[Unit, ...]) -> list[Elsewhere]:
     return list(dict.fromkeys(one for one in found if one is not None))
 
 
-def _defined(repository: Repository, units: tuple[Unit, ...]) -> frozenset[tuple[str, str]]:
-    """The kinds that what stands in for charts and other repositories brings."""
-    components = [charts.component_of(release) for unit in units for release in unit.releases]
-    brought = [charts.definitions(component, repository.schemas) for component in components]
-    crds = [crd for part in brought for crd in part]
-    crds += _brought_otherwise(repository, _elsewhere(units))
-    return frozenset((crd["spec"]["group"], crd["spec"]["names"]["kind"]) for crd in crds)
-
-
-def _brought_otherwise(
-    repository: Repository, elsewhere: Iterable[Elsewhere]
+def _brought_besides(
+    units: Iterable[Unit], elsewhere: Iterable[Elsewhere], schemas: SchemaStore
 ) -> list[Mapping[str, Any]]:
-    """The definitions that come from other repositories or lie in this one."""
-    sources = (charts.source_definitions(s.repository, repository.schemas) for s in elsewhere)
-    own = [r.body for r in repository.resources if r.id.kind == "CustomResourceDefinition"]
-    return [*own, *(crd for source in sources for crd in source)]
+    """The definitions that units have themselves or take from other repositories."""
+    own = [r.body for u in units for r in u.resources if r.id.kind == "CustomResourceDefinition"]
+    taken = (charts.source_definitions(source.repository, schemas) for source in elsewhere)
+    return [*own, *(crd for crds in taken for crd in crds)]
+
+
+def _defined(
+    releases: Iterable[Release], besides: Iterable[Mapping[str, Any]], schemas: SchemaStore
+) -> frozenset[tuple[str, str]]:
+    """The kinds that what stands in for charts brings, and that come from elsewhere."""
+    brought = (charts.definitions(charts.component_of(release), schemas) for release in releases)
+    crds = [*besides, *(crd for crds in brought for crd in crds)]
+    return frozenset((crd["spec"]["group"], crd["spec"]["names"]["kind"]) for crd in crds)
 
 
 def _write_source(repository: Repository, source: Elsewhere, folder: Path) -> bool:
