@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-import os
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
 
-from groundplan import toolchain
-from groundplan.errors import ToolError
-from groundplan.runners.apiserver import Binaries
+from tests import control_planes
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
+
+    from groundplan.runners.apiserver import Binaries
+    from tests.control_planes import Planes
 
 # What guards main judges the commit and not the draw; `nox -s laws` looks for new examples.
 settings.register_profile("gate", derandomize=True)
@@ -38,10 +40,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def binaries() -> Binaries:
-    offline = not os.environ.get("GROUNDPLAN_BUILD")
-    try:
-        etcd = toolchain.ensure("etcd", offline=offline)
-        kube_apiserver = toolchain.ensure("kube-apiserver", offline=offline)
-    except ToolError as error:
-        pytest.skip(f"no control plane here: {error}; set GROUNDPLAN_BUILD=1 to get one")
-    return Binaries(etcd.path, kube_apiserver.path)
+    return control_planes.binaries()
+
+
+@pytest.fixture(scope="module")
+def one_plane() -> Iterator[Planes]:
+    """What `verify` starts, once for a file, as half of what such a test takes is the start.
+
+    A platform is put over the one before, as an update does.
+    """
+    with control_planes.scheduled() as server:
+        control_planes.with_engines(server.client)
+        yield partial(control_planes.emptied, server)

@@ -9,16 +9,26 @@ from typing import TYPE_CHECKING
 import pytest
 
 from groundplan import toolchain
+from groundplan.checks.ordering import ENGINE_NAMESPACES, GIVEN_NAMESPACES
 from groundplan.errors import ToolError
 from groundplan.repository import Repository
 from groundplan.runners.apiserver import ApiServer, Binaries, running
+from groundplan.runners.client import Client, Request, apply
 from groundplan.runners.controllers import Programs, controlling
 from groundplan.schemas import default_charts, default_store
 from groundplan.tree import Tree
+from groundplan.verify import standins
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
+
+    Planes = Callable[[], contextlib.AbstractContextManager[ApiServer]]
+
+_NAMESPACES = "/api/v1/namespaces"
+_PRIORITIES = "/apis/scheduling.k8s.io/v1/priorityclasses"
+_KEPT = GIVEN_NAMESPACES | set(ENGINE_NAMESPACES.values())
+_OF_KUBERNETES = frozenset({"system-cluster-critical", "system-node-critical"})
 
 UNIT = """apiVersion: kustomize.toolkit.fluxcd.io/v1
 kind: Kustomization
@@ -70,3 +80,30 @@ def scheduled() -> Iterator[ApiServer]:
     helpers = programs()
     with running(binaries()) as bare, controlling(helpers, bare) as server:
         yield server
+
+
+def with_engines(client: Client) -> None:
+    """Make the engines' namespaces, which the policies of a platform with another would refuse."""
+    for name in ENGINE_NAMESPACES.values():
+        body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
+        assert client.send(apply(f"{_NAMESPACES}/{name}", body, dry_run=False)).ok
+        standins.furnish(client, name)
+
+
+def emptied(server: ApiServer) -> contextlib.AbstractContextManager[ApiServer]:
+    """A server that is there, without the namespaces and priorities of the platform before.
+
+    So the next one is refused what it does not bring itself. A namespace goes at once, as nobody
+    waits for what is in it; the API server hides that.
+    """
+    for path, kept in ((_NAMESPACES, _KEPT), (_PRIORITIES, _OF_KUBERNETES)):
+        for body in server.client.get(path).body["items"]:
+            name = body["metadata"]["name"]
+            if name in kept:
+                continue
+            assert server.client.send(Request("DELETE", f"{path}/{name}")).ok
+            if path == _NAMESPACES:
+                gone = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
+                finalize = Request("PUT", f"{path}/{name}/finalize", gone | {"spec": {}})
+                assert server.client.send(finalize).ok
+    return contextlib.nullcontext(server)

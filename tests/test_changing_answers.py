@@ -25,6 +25,8 @@ from tests.gitops_trees import flux, gotk_sync
 from tests.rendering import ENGINES
 from tests.test_update import carry, commit, edit, files, render  # noqa: F401 - a fixture
 
+pytestmark = pytest.mark.slow
+
 CLUSTER = (
     "place=kind",
     "environment=staging",

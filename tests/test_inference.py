@@ -33,6 +33,8 @@ from tests.rendering import CLUSTERS, READY, ROOT, parsed
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from tests.control_planes import Planes
+
 
 KNOWN = hardware(Template(ROOT, "v0"))
 CLOUDS = {"eks": "l4", "gke": "l4", "aks": "a100-80gb", "capi": "l4"}
@@ -367,11 +369,11 @@ def test_a_job_of_kserves_agent_gets_the_toleration_and_an_end(tmp_path: Path) -
 @pytest.mark.cluster
 @pytest.mark.parametrize("given", [on_nodes("eks"), on_nodes("capi"), kept()])
 def test_a_server_takes_what_fills_nodes_and_the_scheduler_finds_the_volume(
-    given: dict[str, Any], tmp_path: Path
+    given: dict[str, Any], one_plane: Planes, tmp_path: Path
 ) -> None:
     tree = render(tmp_path, **given)
 
-    report = verify(loaded(tree), control_planes.scheduled).report
+    report = verify(loaded(tree), one_plane).report
     assert [str(finding) for finding in report.findings] == []
     [landed] = [result for result in report.results if result.check_id == "SCH001"]
     assert [outcome for outcome in landed.outcomes if not isinstance(outcome, Passed)] == []
@@ -380,12 +382,12 @@ def test_a_server_takes_what_fills_nodes_and_the_scheduler_finds_the_volume(
 @pytest.mark.cluster
 @pytest.mark.parametrize("place", CLOUDS)
 def test_a_server_takes_every_object_and_the_scheduler_puts_the_model_on_its_pool(
-    place: str, tmp_path: Path
+    place: str, one_plane: Planes, tmp_path: Path
 ) -> None:
     model = {"source": QWEN["source"] if place == "eks" else IMAGE}
     tree = render(tmp_path, **answers(place, model))
 
-    report = verify(loaded(tree), control_planes.scheduled).report
+    report = verify(loaded(tree), one_plane).report
     assert [str(finding) for finding in report.findings] == []
     [landed] = [result for result in report.results if result.check_id == "SCH001"]
     assert [outcome for outcome in landed.outcomes if not isinstance(outcome, Passed)] == []

@@ -16,13 +16,13 @@ from groundplan.errors import AnswersError
 from groundplan.findings import Severity
 from groundplan.template import Template
 from groundplan.verify import verify
-from tests import control_planes
 from tests.rendering import ROOT, parsed
 from tests.test_inference import IMAGE, QWEN, answers, found, loaded, render
 from tests.test_serving import GIVEN, MODELS
 
 if TYPE_CHECKING:
     from groundplan.tree import Tree
+    from tests.control_planes import Planes
 
 ENVOY = {"EnvoyExtensionPolicy", "BackendTrafficPolicy"}
 
@@ -155,7 +155,7 @@ def test_a_class_that_knows_no_pools_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.cluster
 @pytest.mark.parametrize("gateway", ["agentgateway", "istio"])
-def test_the_api_server_takes_every_object(gateway: str) -> None:
-    report = verify(loaded(through(gateway)), control_planes.scheduled).report
+def test_the_api_server_takes_every_object(gateway: str, one_plane: Planes) -> None:
+    report = verify(loaded(through(gateway)), one_plane).report
 
     assert [str(finding) for finding in report.at_least(Severity.MEDIUM)] == []

@@ -16,12 +16,12 @@ from groundplan.errors import AnswersError
 from groundplan.findings import Passed, Severity
 from groundplan.template import Template
 from groundplan.verify import verify
-from tests import control_planes
 from tests.rendering import CLUSTERS, ROOT
 from tests.test_inference import CLOUDS, IMAGE, QWEN, TEAM, answers, found, loaded, render
 
 if TYPE_CHECKING:
     from groundplan.tree import Tree
+    from tests.control_planes import Planes
 
 OTHER = {"name": "lab", "namespaces": ["lab"], "contact": "@acme/lab", "gpus": "1"}
 SHARED = {"sharing": "time-slicing", "shares": 4}
@@ -77,13 +77,13 @@ def operated(*, queued: bool) -> Tree:
 @pytest.mark.cluster
 @pytest.mark.parametrize(("way", "resource", "number"), WAYS, ids=[str(way) for way, *_ in WAYS])
 def test_the_scheduler_finds_what_pods_ask_for_however_it_is_shared(
-    way: On, resource: str, number: int, tmp_path: Path
+    way: On, resource: str, number: int, one_plane: Planes, tmp_path: Path
 ) -> None:
     tree = render(tmp_path, **way.answers)
     repository = loaded(tree)
 
     assert [str(one) for one in checks.run(repository).at_least(Severity.LOW)] == []
-    report = verify(repository, control_planes.scheduled).report
+    report = verify(repository, one_plane).report
     assert [str(finding) for finding in report.findings] == []
     results = {result.check_id: result.outcomes for result in report.results}
     assert sum(o.count for o in results["SCH001"] if isinstance(o, Passed)) == way.served
@@ -178,7 +178,9 @@ def test_who_looks_after_a_pool_need_not_be_said(place: str, tmp_path: Path) -> 
 
 
 @pytest.mark.cluster
-def test_a_team_lends_what_it_does_not_use_and_has_it_back(tmp_path: Path) -> None:
+def test_a_team_lends_what_it_does_not_use_and_has_it_back(
+    one_plane: Planes, tmp_path: Path
+) -> None:
     """The API server takes Kueue's objects; what they say adds up to no more than there is."""
     both = {"teams": [TEAM | {"gpus": "4"}, OTHER | {"gpus": "4"}], "models": []}
     way = On("eks", pool={"per_node": 4, "most": 4}, more=both)
@@ -186,7 +188,7 @@ def test_a_team_lends_what_it_does_not_use_and_has_it_back(tmp_path: Path) -> No
     repository = loaded(tree)
 
     assert [str(one) for one in checks.run(repository).at_least(Severity.LOW)] == []
-    report = verify(repository, control_planes.scheduled).report
+    report = verify(repository, one_plane).report
     assert [str(finding) for finding in report.findings] == []
     groups = [queue["spec"]["resourceGroups"] for queue in found(tree, "ClusterQueue")]
     shares = [flavor["resources"] for [group] in groups for flavor in group["flavors"]]

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ast
+import json
 import re
+import runpy
 from pathlib import Path
 
 import pytest
@@ -72,7 +74,14 @@ def test_the_core_does_not_know_the_command_line() -> None:
 def test_the_two_set_up_commands_are_what_ci_and_the_readme_say() -> None:
     readme = (ROOT / "README.md").read_text("utf-8")
     assert re.findall(r"^python3 dev\.py (\w+)", readme, re.MULTILINE) == ["demo", "test"]
-    assert "python3 dev.py test" in (ROOT / ".ci" / "run").read_text("utf-8")
+    assert (ROOT / ".ci" / "run").read_text("utf-8").endswith(" dev.py test\n")
+
+
+def test_ci_runs_every_session_that_guards_main() -> None:
+    run = runpy.run_path(str(ROOT / "dev.py"))["SESSIONS"]["test"]
+    noxfile = (ROOT / "noxfile.py").read_text("utf-8")
+    [listed] = re.findall(r"^nox\.options\.sessions = (.+)$", noxfile, re.MULTILINE)
+    assert sorted(name for group in run for name in group) == sorted(json.loads(listed))
 
 
 def test_the_readme_leads_to_every_guide() -> None:

@@ -19,6 +19,8 @@ from tests import control_planes
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from tests.control_planes import Planes
+
 pytestmark = pytest.mark.cluster
 
 POOL = """apiVersion: karpenter.sh/v1
@@ -83,10 +85,8 @@ spec:
 """
 
 
-def verified(pool: str = POOL, team: str = TEAM, work: str = WORK) -> Report:
-    return verify(
-        control_planes.repository(pool=pool, team=team, work=work), control_planes.scheduled
-    ).report
+def verified(plane: Planes, pool: str = POOL, team: str = TEAM, work: str = WORK) -> Report:
+    return verify(control_planes.repository(pool=pool, team=team, work=work), plane).report
 
 
 def passed(report: Report) -> dict[str, int]:
@@ -102,16 +102,25 @@ def scheduling(report: Report) -> list[tuple[str, str, str]]:
     return [said for said in found if said[0].startswith("SCH")]
 
 
-def test_what_fits_passes():
-    report = verified()
+def test_what_fits_passes(one_plane):
+    report = verified(one_plane)
     assert scheduling(report) == []
     assert passed(report) == {"SCH001": 1, "SCH002": 1, "SCH003": 1, "SCH004": 1}
 
 
-def test_says_where_pods_land_that_should_not():
+def test_what_the_platform_before_brought_is_not_there(one_plane):
+    """So much is certain on a control plane that tests share."""
+    assert verified(one_plane).findings == ()
+    priority = "priorityClassName: online\n      containers:"
+    lacking = verified(one_plane, pool="", team="", work=WORK.replace("containers:", priority))
+    assert {f.check_id for f in lacking.findings} == {"API001"}
+    assert {f.message for f in lacking.findings} == {'namespaces "shop" not found'}
+
+
+def test_says_where_pods_land_that_should_not(one_plane):
     taint = "taints: [{key: nvidia.com/gpu, value: present, effect: NoSchedule}]"
     work = WORK.replace("groundplan.dev/pool: gpu}", "groundplan.dev/pool: gone}")
-    said = scheduling(verified(pool=POOL.replace(taint, "taints: []"), work=work))
+    said = scheduling(verified(one_plane, pool=POOL.replace(taint, "taints: []"), work=work))
     model, web = said if said[0][0] == "SCH001" else said[::-1]
     assert model[:2] == ("SCH001", "Deployment shop/model")
     assert model[2].startswith("its pod is never given a node: 0/3 nodes are available")
@@ -122,8 +131,8 @@ def test_says_where_pods_land_that_should_not():
     )
 
 
-def test_says_when_a_quota_does_not_count_and_nothing_was_looked_at():
-    report = verified(pool="", team=TEAM.replace("requests.", ""))
+def test_says_when_a_quota_does_not_count_and_nothing_was_looked_at(one_plane):
+    report = verified(one_plane, pool="", team=TEAM.replace("requests.", ""))
     assert passed(report) == {"SCH001": 0, "SCH002": 0, "SCH003": 0, "SCH004": 0}
     unseen = [
         (o.subject, o.count)
@@ -156,9 +165,9 @@ def test_says_when_more_accelerators_are_claimed_than_a_quota_allows():
     assert [one for one in scheduling(report) if one[0] == "SCH003"] == [said]
 
 
-def test_a_class_that_never_takes_a_place_leaves_it():
+def test_a_class_that_never_takes_a_place_leaves_it(one_plane):
     pool = POOL.replace("value: 1000", "value: 1000\npreemptionPolicy: Never")
-    report = verified(pool=pool)
+    report = verified(one_plane, pool=pool)
     assert passed(report)["SCH004"] == 1
     assert scheduling(report) == []
 
@@ -189,10 +198,10 @@ LARGE = "- {key: karpenter.k8s.aws/instance-gpu-count, operator: In, values: ['4
         ("8", "2 of the 3 pods of its group are given a node: 0/4 nodes are available"),
     ],
 )
-def test_a_group_needs_nodes_for_all_its_pods_at_a_time(most: str, said: str):
+def test_a_group_needs_nodes_for_all_its_pods_at_a_time(one_plane, most: str, said: str):
     pool = POOL.replace('nvidia.com/gpu: "4"', f'nvidia.com/gpu: "{most}"')
     pool = pool.replace("values: [l4]}", f"values: [l4]}}\n        {LARGE}")
-    report = verified(pool=pool, team=TEAM.replace('"2"', '"12"'), work=GROUP)
+    report = verified(one_plane, pool=pool, team=TEAM.replace('"2"', '"12"'), work=GROUP)
     found = [message for check, _, message in scheduling(report) if check == "SCH001"]
     assert [one[: len(said)] for one in found] == ([said] if said else [])
     assert passed(report)["SCH001"] == (0 if said else 3)

@@ -14,9 +14,9 @@ import pytest
 
 from groundplan import repository
 from groundplan.runners.apiserver import Binaries, running
-from groundplan.runners.client import apply
 from groundplan.runners.definitions import define
-from groundplan.verify import standins, verify
+from groundplan.verify import verify
+from tests import control_planes
 from tests.rendering import CLUSTERS, ENGINES, PLACES, TIERS, put, rendered
 
 if TYPE_CHECKING:
@@ -51,10 +51,7 @@ def begun(binaries: Binaries, tmp_path_factory: pytest.TempPathFactory) -> Path:
     }
     found = [everything[0].schemas.crd_for(*kind) for kind in sorted(kinds) if "." in kind[0]]
     with running(binaries, data=data) as server:
-        for name in ("argocd", "flux-system"):
-            body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
-            assert server.client.send(apply(f"/api/v1/namespaces/{name}", body, dry_run=False)).ok
-            standins.furnish(server.client, name)
+        control_planes.with_engines(server.client)
         define(server.client, [one for one in found if isinstance(one, dict)])
     return data
 

@@ -13,13 +13,14 @@ from groundplan.errors import ExitCode
 from groundplan.findings import Severity
 from groundplan.repository import ANSWERS_FILE
 from groundplan.verify import verify
-from tests import control_planes
 from tests.rendering import ROOT
 from tests.test_inference import IMAGE, QWEN, TEAM, answers, found, loaded, render
 from tests.test_pools import refuse
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from tests.control_planes import Planes
 
 PREFIX = "kueue.x-k8s.io/podset-"
 RACK, HOST = "node.cluster.x-k8s.io/rack", "kubernetes.io/hostname"
@@ -57,7 +58,7 @@ def asked(tree: Any) -> list[dict[str, str]]:
 @pytest.mark.cluster
 @pytest.mark.parametrize("engine", ["flux", "argocd"])
 def test_a_pool_in_racks_is_a_topology_that_a_group_is_placed_by(
-    engine: str, tmp_path: Path
+    engine: str, one_plane: Planes, tmp_path: Path
 ) -> None:
     tree = render(tmp_path, engine=engine, **standing(**RACKS))
 
@@ -77,7 +78,7 @@ def test_a_pool_in_racks_is_a_topology_that_a_group_is_placed_by(
     ]
     repository = loaded(tree)
     assert [str(one) for one in checks.run(repository).at_least(Severity.LOW)] == []
-    report = verify(repository, control_planes.scheduled).report
+    report = verify(repository, one_plane).report
     assert [str(finding) for finding in report.findings] == []
 
 

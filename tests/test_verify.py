@@ -314,6 +314,29 @@ def test_says_when_the_server_has_another_version(binaries):
 
 
 @pytest.mark.cluster
+def test_says_which_namespace_a_cluster_refuses(binaries):
+    rule = {"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"]}
+    said = {"expression": "object.metadata.name != 'flux-system'", "message": "not ours"}
+    policy = {"matchConstraints": {"resourceRules": [rule | {"resources": ["namespaces"]}]}}
+    binding = {"policyName": "ours", "validationActions": ["Deny"]}
+    flux = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "flux-system"}}
+    group = "admissionregistration.k8s.io/v1"
+    with running(binaries) as server:
+        for kind, spec in (("", policy | {"validations": [said]}), ("Binding", binding)):
+            named = {"kind": f"ValidatingAdmissionPolicy{kind}", "metadata": {"name": "ours"}}
+            path = f"/apis/{group}/validatingadmission{'policybindings' if kind else 'policies'}"
+            body = {"apiVersion": group, **named, "spec": spec}
+            assert server.client.send(Request("POST", path, body)).ok
+        wanted = apply("/api/v1/namespaces/flux-system", flux, dry_run=True)
+        eventually(lambda: not server.client.send(wanted).ok, 30)
+        with pytest.raises(ToolError) as caught:
+            verify(repository(), partial(contextlib.nullcontext, server))
+    assert caught.value.id == "verify.namespace"
+    assert "the cluster refuses the namespace flux-system" in str(caught.value)
+    assert "not ours" in str(caught.value)
+
+
+@pytest.mark.cluster
 def test_two_servers_side_by_side_share_nothing(binaries):
     body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "mine"}}
     with running(binaries) as one, running(binaries) as two:

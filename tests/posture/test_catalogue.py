@@ -26,6 +26,8 @@ from groundplan.resources import Origin, Resource
 from groundplan.tree import Tree
 from tests.rendering import parsed, rendered
 
+pytestmark = pytest.mark.slow
+
 HERE = Path(__file__).parent
 TEAM = "tenants/payments/payments/app.yaml"
 PLATFORM = "components/policies/more.yaml"

@@ -27,6 +27,8 @@ DEFAULT_NAME = "groundplan"
 _CREATE_TIMEOUT = 600.0
 _DELETE_TIMEOUT = 180.0
 _READY = "180s"
+_PATIENCE = 60.0
+"""Seconds for the API server of a node that was just started, or that kubelet begins again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,13 +106,7 @@ def _connected(wanted: Wanted, home: Path, deadline: float) -> Iterator[ApiServe
             raise ToolError("kind.ended", f"the node {node} ended while it was needed")
 
     with Client(endpoint, ensure_alive=ensure_alive, deadline=deadline) as client:
-        ready = client.get("/readyz")
-        if not ready.ok:
-            raise ToolError(
-                "kind.unready",
-                f"the API server of {wanted.name} is not ready: {ready.message[:300]}",
-                fix=f"kind delete cluster --name {wanted.name}",
-            )
+        _await_ready(client, wanted.name)
         version = client.get("/version").body["gitVersion"].removeprefix("v")
         yield ApiServer(
             client,
@@ -120,6 +116,28 @@ def _connected(wanted: Wanted, home: Path, deadline: float) -> Iterator[ApiServe
             controllers=True,
             registry=not wanted.image.ours,
         )
+
+
+def _await_ready(client: Client, name: str) -> None:
+    """Wait for an API server that kubelet starts, for the first time or again."""
+    give_up = time.monotonic() + _PATIENCE
+    while True:
+        try:
+            ready = client.get("/readyz")
+            said = "" if ready.ok else ready.message[:300]
+        except ToolError as error:
+            if error.id != "apiserver.unreachable":
+                raise
+            said = error.what
+        if not said:
+            return
+        if time.monotonic() > give_up:
+            raise ToolError(
+                "kind.unready",
+                f"the API server of {name} is not ready: {said}",
+                fix=f"kind delete cluster --name {name}",
+            )
+        time.sleep(0.5)
 
 
 def _create(wanted: Wanted, home: Path) -> None:

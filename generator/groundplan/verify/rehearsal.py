@@ -108,7 +108,7 @@ class Rehearsal:
         """Apply everything, in order.
 
         Raises:
-            ToolError: When the server ends or never settles.
+            ToolError: `verify.namespace`; else when the server ends or never settles.
         """
         self._install_definitions()
         self._create_namespaces(GIVEN_NAMESPACES | _engine_namespaces(self._cluster))
@@ -169,9 +169,18 @@ class Rehearsal:
 
     def _create_namespaces(self, names: Iterable[str]) -> None:
         for name in sorted(names):
+            path = f"/api/v1/namespaces/{name}"
             body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
-            if self._client.send(apply(f"/api/v1/namespaces/{name}", body, dry_run=False)).ok:
+            answer = self._client.send(apply(path, body, dry_run=False))
+            if answer.ok:
                 standins.furnish(self._client, name)
+            elif not self._client.get(path).ok:
+                raise ToolError(
+                    "verify.namespace",
+                    f"the cluster refuses the namespace {name}, which an engine makes before "
+                    f"anything of the repository is there: {answer.message[:300]}",
+                    fix="verify on a cluster without the policies of another repository",
+                )
 
     def _apply_unit(self, unit: Unit) -> None:
         stages: tuple[list[Resource], ...] = ([], [], [])
