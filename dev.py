@@ -13,7 +13,7 @@ import venv
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent
-# Clusters that start leave half a core to what needs none.
+# The tests begin with clusters, which take a while to start; what needs none fills the time.
 SESSIONS = {"demo": [("demo",)], "test": [("tests",), ("lint", "types", "docs", "build")]}
 
 

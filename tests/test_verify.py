@@ -323,9 +323,9 @@ def test_says_which_namespace_a_cluster_refuses(binaries):
     group = "admissionregistration.k8s.io/v1"
     with running(binaries) as server:
         for kind, spec in (("", policy | {"validations": [said]}), ("Binding", binding)):
-            named = {"kind": f"ValidatingAdmissionPolicy{kind}", "metadata": {"name": "ours"}}
+            whose = {"kind": f"ValidatingAdmissionPolicy{kind}", "metadata": {"name": "ours"}}
             path = f"/apis/{group}/validatingadmission{'policybindings' if kind else 'policies'}"
-            body = {"apiVersion": group, **named, "spec": spec}
+            body = {"apiVersion": group, **whose, "spec": spec}
             assert server.client.send(Request("POST", path, body)).ok
         wanted = apply("/api/v1/namespaces/flux-system", flux, dry_run=True)
         eventually(lambda: not server.client.send(wanted).ok, 30)

@@ -59,11 +59,6 @@ spec:
 TEAMS = TEAM.format(name="books") + TEAM.format(name="games")
 
 
-@pytest.fixture(scope="session")
-def binaries() -> Binaries:
-    return control_planes.binaries()
-
-
 def policy(name: str) -> str:
     """A policy of the template with its binding, as a growing platform has it."""
     tree = rendered("flux", "growing", ("kind",))
